@@ -1,0 +1,77 @@
+# How our own targets are made.
+
+# The warnings, the processor and the floating-point rules of everything we compile.
+# -ffp-contract=off: a*b+c is two roundings wherever it stands, so that the same source gives the
+# same bits on every compiler; where one rounding is wanted the source says std::fma.
+# -Wno-(maybe-)uninitialized: GCC 12 reports its own vector intrinsics and std::string with them, and
+# other places on each processor; Clang's -Wuninitialized and the sanitizers find what is really not set.
+function(triptych_compile_flags target)
+  target_compile_options(${target} PRIVATE
+    -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+    -Wimplicit-fallthrough -Wno-missing-field-initializers
+    -ffp-contract=off
+    "$<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized;-Wno-maybe-uninitialized>"
+    $<$<BOOL:${TRIPTYCH_WERROR}>:-Werror>
+    $<$<BOOL:${TRIPTYCH_MARCH}>:-march=${TRIPTYCH_MARCH}>)
+  if(TRIPTYCH_SANITIZE)
+    target_compile_options(${target} PRIVATE
+      -fsanitize=${TRIPTYCH_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    target_link_options(${target} PUBLIC -fsanitize=${TRIPTYCH_SANITIZE})
+  endif()
+endfunction()
+
+# Everything of ours may use these two, and nothing that we install shows them.
+function(triptych_common_libraries target)
+  target_link_libraries(${target} PRIVATE
+    fmt::fmt $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
+endfunction()
+
+# triptych_folder(name LINK targets... [PRIVATE targets...] [KERNELS cuda|ptx])
+# The static library triptych_<name> of src/<name>/*.cpp; an interface library while there are none.
+function(triptych_folder name)
+  cmake_parse_arguments(arg "" "KERNELS" "LINK;PRIVATE" ${ARGN})
+  set(target triptych_${name})
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+  if(arg_KERNELS)
+    cmake_language(CALL triptych_${arg_KERNELS}_kernels kernel_sources)
+    list(APPEND sources ${kernel_sources})
+  endif()
+  if(sources)
+    add_library(${target} STATIC ${sources})
+    target_include_directories(${target} PUBLIC
+      $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+      $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>
+      $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    target_compile_features(${target} PUBLIC cxx_std_20)
+    target_link_libraries(${target} PUBLIC ${arg_LINK} PRIVATE ${arg_PRIVATE})
+    triptych_compile_flags(${target})
+    triptych_common_libraries(${target})
+  else()
+    add_library(${target} INTERFACE)
+    target_include_directories(${target} INTERFACE
+      $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+      $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>
+      $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    target_compile_features(${target} INTERFACE cxx_std_20)
+    target_link_libraries(${target} INTERFACE ${arg_LINK} ${arg_PRIVATE})
+  endif()
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
+endfunction()
+
+# triptych_program(name source): the command-line program in bin/, if its source is there.
+function(triptych_program name source)
+  file(GLOB found CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${source})
+  if(NOT found)
+    return()
+  endif()
+  add_executable(${name} ${found})
+  triptych_compile_flags(${name})
+  triptych_common_libraries(${name})
+  target_link_libraries(${name} PRIVATE triptych_app spdlog::spdlog CLI11::CLI11)
+  if(TARGET triptych_benchmarks)
+    target_link_libraries(${name} PRIVATE triptych_benchmarks)
+    target_compile_definitions(${name} PRIVATE TRIPTYCH_HAVE_BENCHMARK=1)
+  endif()
+  target_compile_definitions(${name} PRIVATE TRIPTYCH_VERSION="${PROJECT_VERSION}")
+endfunction()

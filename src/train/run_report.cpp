@@ -1,0 +1,130 @@
+#include "train/run_report.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <numbers>
+
+#include "train/report.h"
+#include "triptych/version.h"
+
+namespace triptych {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Curve curve_of(const std::vector<Json>& metrics, const char* key, double factor = 1) {
+  Curve curve;
+  for (const Json& line : metrics) {
+    if (!line.contains(key) || !line[key].is_number()) continue;
+    curve.step.push_back(line["step"].get<double>());
+    curve.value.push_back(line[key].get<double>() * factor);
+  }
+  return curve;
+}
+
+std::vector<LayerLoad> layer_loads(const std::vector<Json>& metrics,
+                                   const std::vector<std::string>& names) {
+  std::vector<LayerLoad> layers;
+  for (const std::string& name : names) layers.push_back({name, 0, {}});
+  for (const Json& line : metrics) {
+    for (std::size_t l = 0; l < layers.size(); ++l) {
+      const auto loads = line["loads"][l].get<std::vector<double>>();
+      double total = 0;
+      for (const double load : loads) total += load;
+      layers[l].experts = static_cast<std::int64_t>(loads.size());
+      for (const double load : loads) layers[l].share.push_back(total > 0 ? load / total : 0);
+    }
+  }
+  return layers;
+}
+
+Facts config_facts(const RunReportContext& c) {
+  Facts facts;
+  const Json config = Json::parse(config_json(c.config));
+  for (const auto& [key, value] : config.items()) {
+    if (!value.is_null()) facts.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  return facts;
+}
+
+Facts setup_facts(const RunSummary& s, const RunReportContext& c) {
+  Facts facts = {{"version", version},
+                 {"parameters", fmt::format("{} ({} active a token)", s.parameters.total,
+                                            s.parameters.active)}};
+  const Json options = to_json(c.options);
+  for (const auto& [key, value] : options.items()) {
+    facts.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  return facts;
+}
+
+Facts result_facts(const RunSummary& s, const RunReportContext& c) {
+  Facts facts = {{"held out", fmt::format("{:.4f} bits a byte", s.held_out_bits)},
+                 {"bigram model, held out", fmt::format("{:.4f} bits a byte", s.bigram_bits)}};
+  if (s.entropy_rate >= 0) facts.emplace_back("true entropy", fmt::format("{:.4f} bits a byte", s.entropy_rate));
+  facts.emplace_back("largest share of load", fmt::format("{:.2f} %", 100 * s.shares.largest));
+  facts.emplace_back("smallest share of load", fmt::format("{:.2f} %", 100 * s.shares.smallest));
+  facts.emplace_back("even share", fmt::format("{:.2f} %", 100.0 / static_cast<double>(c.config.n_routed_experts)));
+  facts.emplace_back("peak memory", fmt::format("{:.1f} MB, predicted {:.1f} MB",
+                                                static_cast<double>(s.peak_bytes) / 1e6,
+                                                static_cast<double>(s.predicted_bytes) / 1e6));
+  facts.emplace_back("checkpoint", s.checkpoint.string());
+  return facts;
+}
+
+/// Tokens a second of each step.
+Curve speed_curve(const std::vector<Json>& metrics, const TrainOptions& o) {
+  Curve curve = curve_of(metrics, "seconds");
+  const double tokens = static_cast<double>(o.batch * o.accumulation * o.sequence);
+  for (double& value : curve.value) value = value > 0 ? tokens / value : 0;
+  return curve;
+}
+
+}  // namespace
+
+LoadShares late_load_shares(const std::vector<Json>& metrics, std::int64_t steps) {
+  std::vector<std::vector<std::int64_t>> sums;
+  for (const Json& line : metrics) {
+    if (line["step"].get<std::int64_t>() <= steps - std::max<std::int64_t>(1, steps / 10)) continue;
+    const auto loads = line["loads"].get<std::vector<std::vector<std::int64_t>>>();
+    if (sums.empty()) sums.assign(loads.size(), {});
+    for (std::size_t l = 0; l < loads.size(); ++l) {
+      sums[l].resize(loads[l].size());
+      for (std::size_t e = 0; e < loads[l].size(); ++e) sums[l][e] += loads[l][e];
+    }
+  }
+  return load_shares(sums);
+}
+
+void write_run_report(const RunSummary& s, const std::vector<Json>& metrics,
+                      const RunReportContext& c) {
+  RunReport report;
+  report.name = c.name;
+  report.tier = c.options.tier;
+  report.precision = name_of(c.options.precision);
+  report.device = c.device;
+  report.date = fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::chrono::system_clock::to_time_t(
+                                                         std::chrono::system_clock::now())));
+  report.setup = setup_facts(s, c);
+  report.config = config_facts(c);
+  report.results = result_facts(s, c);
+  report.commands = {{"write more text", fmt::format("triptych generate --model {} --prompt \"The \"",
+                                                     s.checkpoint.string())},
+                     {"look at every number", fmt::format("less {}", s.metrics.string())}};
+  report.train_loss = curve_of(metrics, "loss");
+  report.held_out_loss = curve_of(metrics, "held_out_bits", std::numbers::ln2);
+  report.bigram_bits = s.bigram_bits;
+  if (s.entropy_rate >= 0) report.entropy_bits = s.entropy_rate;
+  report.learning_rate = curve_of(metrics, "learning_rate");
+  report.gradient_norm = curve_of(metrics, "gradient_norm");
+  report.tokens_per_second = speed_curve(metrics, c.options);
+  report.load = layer_loads(metrics, c.moe_names);
+  for (const Json& line : metrics) report.load_steps.push_back(line["step"].get<double>());
+  report.prompt = std::string(1, '\n');
+  report.sample = c.sample;
+  write_report(s.report, report);
+}
+
+}  // namespace triptych
