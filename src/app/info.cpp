@@ -55,11 +55,6 @@ Json memory_state(const Arguments& a) {
 }
 
 Json library_versions() {
-#ifdef TRIPTYCH_HAVE_OPENBLAS
-  const char* blas = "OpenBLAS";
-#else
-  const char* blas = "Eigen's own kernels; faster with OpenBLAS: apt-get install libopenblas-dev, build again";
-#endif
 #ifdef TRIPTYCH_HAVE_BENCHMARK
   const char* bench = "there";
 #else
@@ -69,7 +64,6 @@ Json library_versions() {
           {"compiler", __VERSION__},
           {"fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)},
           {"CLI11", CLI11_VERSION},
-          {"matrix products", blas},
           {"triptych bench", bench}};
 }
 

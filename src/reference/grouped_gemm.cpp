@@ -10,7 +10,8 @@
 namespace triptych::reference {
 namespace {
 
-constexpr std::int64_t row_tile = 480;
+/// Rows that a task takes at most: enough that packing the weight costs little beside the product.
+constexpr std::int64_t row_tile = 640;
 
 /// Group e's rows; without offsets, one group of all rows.
 struct Groups {
@@ -32,8 +33,9 @@ struct Groups {
   Tile tile_at(std::int64_t i, std::int64_t tile) const {
     std::int64_t e = 0;
     for (; i >= tiles(end(e) - begin(e), tile); ++e) i -= tiles(end(e) - begin(e), tile);
-    const std::int64_t first = begin(e) + i * tile;
-    return {e, first, std::min(end(e), first + tile)};
+    // A group's tiles are equally high, so that no task packs a weight for a handful of rows.
+    const std::int64_t rows = end(e) - begin(e), count = tiles(rows, tile);
+    return {e, begin(e) + rows * i / count, begin(e) + rows * (i + 1) / count};
   }
 
  private:
@@ -98,10 +100,11 @@ void ReferenceTier::do_grouped_gemm_dgrad(const GroupedGemmDgrad& a) {
 
 void ReferenceTier::do_grouped_gemm_wgrad(const GroupedGemmWgrad& a) {
   with_storage(a.dy.dtype, [&]<class S, class A>() {
-    constexpr std::int64_t n_tile = 240, k_tile = gemm_columns<A>;
     const std::int64_t n = a.dw.shape[1], k = a.dw.shape[2];
-    const std::int64_t n_tiles = tiles(n, n_tile), k_tiles = tiles(k, k_tile);
     const Groups groups(a.offsets, a.dw.shape[0], a.dy.shape[0]);
+    // Few groups are cut finer, so that every thread has work.
+    const std::int64_t n_tile = groups.count() < 8 ? 120 : 480, k_tile = gemm_columns<A>;
+    const std::int64_t n_tiles = tiles(n, n_tile), k_tiles = tiles(k, k_tile);
     // 1. One tile of a group's dw a task.
     pool_.run(groups.count() * n_tiles * k_tiles, [&](std::int64_t task, int thread) {
       const std::int64_t e = task / (n_tiles * k_tiles), first = groups.begin(e);
