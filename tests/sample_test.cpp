@@ -19,7 +19,8 @@ using testing::expect_error;
 std::vector<double> shares(const SampleOptions& options, const std::vector<double>& logits, int draws) {
   Sampler sampler(options);
   std::vector<double> counts(logits.size());
-  for (int i = 0; i < draws; ++i) counts[static_cast<std::size_t>(sampler.next(logits))] += 1.0 / draws;
+  for (int i = 0; i < draws; ++i) ++counts[static_cast<std::size_t>(sampler.next(logits))];
+  for (double& count : counts) count /= draws;
   return counts;
 }
 
@@ -68,6 +69,13 @@ TEST(Sampler, TheSameSeedDrawsTheSame) {
     different += token != c.next(logits);
   }
   EXPECT_GT(different, 40);
+}
+
+TEST(PromptOf, BeginsAWrittenLineWhereThereIsOne) {
+  EXPECT_EQ(prompt_of("ragged end\n  indented\nNext line, and more", 9), "ragged en");
+  EXPECT_EQ(prompt_of("// end\n  indented\nNext line, and more", 9), "Next line");
+  EXPECT_EQ(prompt_of("// only this", 6), "// onl");
+  EXPECT_EQ(prompt_of("short", 40), "short");
 }
 
 TEST(Sampler, BadOptionsAndLogits) {

@@ -199,7 +199,7 @@ TEST(TrainOptions, ResolveFillsInAndRefuses) {
   refuse([](auto& x) { x.sequence = 17; }, "--sequence is 17");
   refuse([](auto& x) { x.learning_rate = std::nan(""); }, "--lr is nan");
   refuse([](auto& x) { x.mtp_weight = -1; }, "--mtp-weight is -1");
-  refuse([](auto& x) { x.warmup = 1000; x.decay_start = 10; }, "warmup");
+  refuse([](auto& x) { x.warmup = 1000; x.decay_start = 10; }, "warm-up");
 }
 
 TEST(LoadShares, LargestAndSmallestOfAllLayers) {
@@ -315,8 +315,8 @@ TEST(TrainingRun, TextsThatCannotBeTrainedOn) {
     r.options.data = data;
     expect_error([&] { run_training(r); }, kind, {part});
   };
-  refuse(folder / "nothing", ErrorKind::environment, "nothing");
-  refuse(folder.write("empty", ""), ErrorKind::environment, "empty");
+  refuse(folder / "nothing", ErrorKind::usage, "nothing");
+  refuse(folder.write("empty", ""), ErrorKind::usage, "empty");
   refuse(folder.write("short", "shorter than a sequence"), ErrorKind::usage, "short");
   // Bytes of any kind are good.
   std::string bytes;

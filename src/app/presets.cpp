@@ -10,8 +10,8 @@ TrainOptions preset_options(const std::string& name) {
     options.batch = 16;
     options.learning_rate = 4e-3;
   } else if (name == "tiny") {
-    options.steps = 300;
-    options.batch = 16;
+    options.steps = 500;
+    options.batch = 8;
     options.learning_rate = 3e-3;
   } else {
     options.steps = 2000;

@@ -115,7 +115,10 @@ void print_result(const RunSummary& s, std::int64_t experts) {
                          100.0 / static_cast<double>(experts)));
   print_line(fmt::format("memory     {:.1f} MB at its peak, {:.1f} MB predicted",
                          static_cast<double>(s.peak_bytes) / 1e6, static_cast<double>(s.predicted_bytes) / 1e6));
-  if (!s.sample.empty()) print_line("sample     " + s.sample);
+  if (!s.sample.empty()) {
+    print_line("prompt     " + s.prompt);
+    print_line("sample     " + s.sample);
+  }
   print_line("checkpoint " + s.checkpoint.string());
   print_line("report     " + s.report.string());
 }

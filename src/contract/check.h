@@ -14,15 +14,17 @@
 namespace triptych {
 
 /// Checks the arguments of one call. Every function throws Error (usage) when its condition fails.
+/// Nothing is allocated while conditions hold: a training step makes thousands of these checks.
 class Check {
  public:
+  /// `operation` must outlive the object: a literal.
   explicit Check(const char* operation) : operation_(operation) {}
 
   /// The condition holds, or the line says which value breaks it and what to do.
   template <class... Values>
   void that(bool holds, fmt::format_string<Values...> line, Values&&... values) const {
     if (!holds) {
-      throw usage_error(operation_ + (": " + fmt::format(line, std::forward<Values>(values)...)));
+      throw usage_error(std::string(operation_) + ": " + fmt::format(line, std::forward<Values>(values)...));
     }
   }
 
@@ -30,7 +32,9 @@ class Check {
   void tensor(const ConstTensor& t, const char* name, DType dtype, const Shape& shape,
               const char* letters) const {
     that(t.dtype == dtype, "{} is {}, wanted {}", name, name_of(t.dtype), name_of(dtype));
-    that(t.shape == shape, "{} is {}, wanted {} = {}", name, t.shape.str(), letters, shape.str());
+    if (t.shape != shape) {
+      that(false, "{} is {}, wanted {} = {}", name, t.shape.str(), letters, shape.str());
+    }
     memory(t, name);
   }
 
@@ -48,13 +52,16 @@ class Check {
 
   /// The tensor has this rank; the shape's letters are shown otherwise.
   void rank(const ConstTensor& t, const char* name, int rank, const char* letters) const {
-    that(t.shape.rank() == rank, "{} has shape {}, wanted {}", name, t.shape.str(), letters);
+    if (t.shape.rank() != rank) {
+      that(false, "{} has shape {}, wanted {}", name, t.shape.str(), letters);
+    }
   }
 
   /// A tensor with elements has an address.
   void memory(const ConstTensor& t, const char* name) const {
-    that(t.data != nullptr || t.count() == 0, "{} has shape {} but no memory; take it from an Arena",
-         name, t.shape.str());
+    if (t.data == nullptr && t.count() != 0) {
+      that(false, "{} has shape {} but no memory; take it from an Arena", name, t.shape.str());
+    }
   }
 
   /// The two share no byte.
@@ -73,7 +80,7 @@ class Check {
   }
 
  private:
-  std::string operation_;
+  const char* operation_;
 };
 
 }  // namespace triptych

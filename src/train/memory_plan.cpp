@@ -10,7 +10,7 @@ namespace {
 
 /// The program with its libraries, its text and a checkpoint's buffers, as measured on x86-64 Linux.
 constexpr std::size_t program_bytes = std::size_t{24} << 20;
-/// A thread of the reference tier with OpenBLAS's packing buffers, as measured there.
+/// A thread of the reference tier with its packing buffers, as measured there.
 constexpr std::size_t thread_bytes = std::size_t{4} << 20;
 
 }  // namespace

@@ -122,7 +122,7 @@ void write_run_report(const RunSummary& s, const std::vector<Json>& metrics,
   report.tokens_per_second = speed_curve(metrics, c.options);
   report.load = layer_loads(metrics, c.moe_names);
   for (const Json& line : metrics) report.load_steps.push_back(line["step"].get<double>());
-  report.prompt = std::string(1, '\n');
+  report.prompt = c.prompt;
   report.sample = c.sample;
   write_report(s.report, report);
 }

@@ -17,7 +17,7 @@ struct RunReportContext {
   const TrainOptions& options;
   std::string device;
   std::vector<std::string> moe_names;
-  std::string sample;  ///< bytes of any kind
+  std::string prompt, sample;  ///< bytes of any kind
 };
 
 /// The experts' shares over the last tenth of the steps (at least one step), all layers.

@@ -83,4 +83,12 @@ void generate_text(Generator& generator, Sampler& sampler, std::string_view prom
   }
 }
 
+std::string_view prompt_of(std::string_view text, std::size_t count) {
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  for (std::size_t i = 0; i + count < text.size(); ++i) {
+    if (letter(text[i]) && (i == 0 || text[i - 1] == '\n')) return text.substr(i, count);
+  }
+  return text.substr(0, count);
+}
+
 }  // namespace triptych

@@ -49,4 +49,8 @@ class Sampler {
 void generate_text(Generator& generator, Sampler& sampler, std::string_view prompt, std::int64_t count,
                    const std::function<void(char)>& sink);
 
+/// A prompt out of a text: its first `count` bytes from the beginning of a line that begins with a
+/// letter, or from its first byte where there is none. REQUIRES: count ≥ 1.
+std::string_view prompt_of(std::string_view text, std::size_t count);
+
 }  // namespace triptych

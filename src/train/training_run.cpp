@@ -60,7 +60,7 @@ class Run {
   void build();
   void loop();
   void record(const StepReport& report, double step_seconds);
-  std::string write_sample();
+  std::string write_sample(std::string_view prompt);
   RunSummary finish();
 
   const RunRequest& request_;
@@ -227,12 +227,12 @@ void Run::loop() {
   seconds_ = seconds_now() - start;
 }
 
-std::string Run::write_sample() {
+std::string Run::write_sample(std::string_view prompt) {
   if (request_.sample_bytes == 0) return {};
   Generator generator(trainer_->model(), config_.max_position_embeddings);
   Sampler sampler(request_.sample);
   std::string sample;
-  generate_text(generator, sampler, "\n", request_.sample_bytes, [&](char c) { sample += c; });
+  generate_text(generator, sampler, prompt, request_.sample_bytes, [&](char c) { sample += c; });
   return sample;
 }
 
@@ -246,7 +246,11 @@ RunSummary Run::finish() {
   s.entropy_rate = text_.entropy_rate.value_or(-1);
   s.seconds = seconds_;
   s.predicted_bytes = predicted_;
-  const std::string sample = write_sample();
+  // Text that the model has not seen, and hardly more than a line of it.
+  const TextBlock b = split_.held_out.blocks.front();
+  const std::string prompt(prompt_of({split_.held_out.bytes->data() + b.begin, b.size()}, 40));
+  const std::string sample = write_sample(prompt);
+  s.prompt = printable(prompt);
   s.sample = printable(sample);
   metrics_->sync();
   const auto lines = read_metrics(folder_.metrics());
@@ -257,7 +261,7 @@ RunSummary Run::finish() {
   s.peak_bytes = peak_memory();
   write_run_report(s, lines, {.name = request_.name, .config = config_, .options = options_,
                               .device = tier_->device(), .moe_names = trainer_->model().moe_names(),
-                              .sample = sample});
+                              .prompt = prompt, .sample = sample});
   return s;
 }
 
@@ -288,6 +292,7 @@ nlohmann::ordered_json to_json(const RunSummary& s) {
   json["seconds"] = s.seconds;
   json["predicted_bytes"] = s.predicted_bytes;
   json["peak_bytes"] = s.peak_bytes;
+  json["prompt"] = s.prompt;
   json["sample"] = s.sample;
   json["checkpoint"] = s.checkpoint.string();
   json["report"] = s.report.string();

@@ -49,6 +49,7 @@ struct RunSummary {
   double seconds = 0;              ///< spent training in this process
   std::size_t predicted_bytes = 0; ///< memory
   std::size_t peak_bytes = 0;      ///< memory
+  std::string prompt;              ///< held-out text that the sample continues
   std::string sample;              ///< may be shown on a terminal
   std::filesystem::path checkpoint, report, metrics;
 };
