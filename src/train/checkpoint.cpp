@@ -111,15 +111,24 @@ void read_moments(const std::filesystem::path& file, Model& model) {
   }
 }
 
+/// The CRC-32C of all members but itself, whatever their order.
+std::string sum_of_members(const Json& state) {
+  nlohmann::json members(state);
+  members.erase("crc32c");
+  return fmt::format("{:08x}", sum_of(members.dump()));
+}
+
 Json state_json(const Trainer& trainer, std::uint64_t text, const std::string& config) {
   nlohmann::json loader;
   to_json(loader, trainer.loader_state());
-  return {{"format", 1},
-          {"step", trainer.steps()},
-          {"loader", Json(loader)},
-          {"text", fmt::format("{:016x}", text)},
-          {"config_crc32c", fmt::format("{:08x}", sum_of(config))},
-          {"options", to_json(trainer.options())}};
+  Json state = {{"format", 1},
+                {"step", trainer.steps()},
+                {"loader", Json(loader)},
+                {"text", fmt::format("{:016x}", text)},
+                {"config_crc32c", fmt::format("{:08x}", sum_of(config))},
+                {"options", to_json(trainer.options())}};
+  state["crc32c"] = sum_of_members(state);
+  return state;
 }
 
 void write_files(const std::filesystem::path& folder, const Trainer& trainer, std::uint64_t text) {
@@ -147,7 +156,15 @@ TrainState parse_state(const Json& json, const std::string& where, const std::st
                                         json.at("format").dump()));
   }
   json.at("step").get_to(state.steps);
-  from_json(nlohmann::json(json.at("loader")), state.loader);
+  if (state.steps < 0) {
+    throw environment_error(fmt::format("{}: step is {}, wanted 0 or more; use another checkpoint", where,
+                                        state.steps));
+  }
+  try {
+    from_json(nlohmann::json(json.at("loader")), state.loader);
+  } catch (const Error& error) {
+    throw Error(error.kind(), fmt::format("{}: {}", where, error.what()));
+  }
   const auto text = json.at("text").get<std::string>();
   const auto [last, error] = std::from_chars(text.data(), text.data() + text.size(), state.text, 16);
   if (error != std::errc() || last != text.data() + text.size()) {
@@ -160,6 +177,10 @@ TrainState parse_state(const Json& json, const std::string& where, const std::st
                                         "put that back, or use another checkpoint", where));
   }
   state.options = parse_train_options(json.at("options"), where);
+  if (json.at("crc32c") != sum_of_members(json)) {
+    throw environment_error(fmt::format("{}: crc32c does not agree with what is in it: it was changed since "
+                                        "it was saved; use another checkpoint", where));
+  }
   return state;
 }
 
