@@ -6,7 +6,7 @@
 
 #include <cmath>
 #include <numeric>
-#include <regex>
+#include <sstream>
 
 #include "markup.h"
 #include "train/random.h"
@@ -35,14 +35,13 @@ LineChart chart_of(std::vector<Series> series) {
 /// The paths of curves, as lists of points.
 std::vector<std::vector<std::pair<double, double>>> curves(const std::string& svg) {
   std::vector<std::vector<std::pair<double, double>>> found;
-  const std::regex path("<path class=\"curve[^\"]*\" d=\"([^\"]*)\""),
-      point("([ML])([-0-9.]+) ([-0-9.]+)");
-  for (std::sregex_iterator p(svg.begin(), svg.end(), path), end; p != end; ++p) {
-    const std::string d = (*p)[1];
+  for (std::size_t at = svg.find("<path class=\"curve"); at != svg.npos;
+       at = svg.find("<path class=\"curve", at + 1)) {
+    const std::size_t begin = svg.find(" d=\"", at) + 4;
+    std::istringstream d(svg.substr(begin, svg.find('"', begin) - begin));
     found.emplace_back();
-    for (std::sregex_iterator q(d.begin(), d.end(), point); q != end; ++q) {
-      found.back().emplace_back(std::stod((*q)[2]), std::stod((*q)[3]));
-    }
+    char letter = 0;  // M or L, before each point
+    for (double x = 0, y = 0; d >> letter >> x >> y;) found.back().emplace_back(x, y);
   }
   return found;
 }
