@@ -54,7 +54,7 @@ class Quantize {
 
   /// One scale for each 128 columns of a row. Exact: every tier gives the same codes and scales.
   void quantize_rows(const QuantizeRows& args);
-  /// x[r,c] = q[r,c] · scale[r, c/128], rounded once to S.
+  /// x[r,c] = q[r,c] · scale[r, c/128], the product in f32, then rounded to S. Exact.
   void dequantize_rows(const DequantizeRows& args);
   /// The transpose with one scale for each 128 rows of a column, counted from each group's row 0:
   /// what the weight gradient's product needs, whose K is the token. From codes, the value is
