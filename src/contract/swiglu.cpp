@@ -40,6 +40,7 @@ void Swiglu::swiglu_backward(const SwigluBackward& a) {
   check.apart_or_same(a.dgate_up, "dgate_up", a.gate_up, "gate_up");
   check.apart(a.dgate_up, "dgate_up", a.dact, "dact");
   check.apart_or_same(a.act, "act", a.dact, "dact");
+  check.apart(a.act, "act", a.gate_up, "gate_up");
   check.apart(a.act, "act", a.dgate_up, "dgate_up");
   do_swiglu_backward(a);
 }

@@ -99,7 +99,7 @@ Chunk<A> exponential(const Chunk<A>& z) {
 /// 1 / (1 + e^-z), without overflow for any z.
 template <class A>
 Chunk<A> sigmoid(const Chunk<A>& z) {
-  const Chunk<A> e = (-z.abs()).exp();  // in (0, 1]
+  const Chunk<A> e = exponential<A>(-z.abs());  // in [0, 1]
   return (z >= A(0)).select(A(1) / (A(1) + e), e / (A(1) + e));
 }
 
