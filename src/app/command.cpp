@@ -11,6 +11,7 @@
 
 #include "model/file_io.h"
 #include "train/checkpoint.h"
+#include "train/tokenizer.h"
 #include "triptych/error.h"
 #include "triptych/version.h"
 
@@ -63,6 +64,9 @@ int parse_and_run(int argc, char** argv) {
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
     const auto chosen = app.get_subcommands();
+    if (chosen.empty() && argc > 1 && argv[1][0] != '-') {
+      return fail(fmt::format("there is no command '{}'; see triptych --help", printable(argv[1])), 2);
+    }
     const std::string command = chosen.empty() ? "" : " " + chosen.front()->get_name();
     return fail(fmt::format("{}; see triptych{} --help", error.what(), command), 2);
   }
