@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "model/config.h"
 #include "program.h"
@@ -149,6 +150,24 @@ TEST_F(Command, ATrainingThatDivergesNamesTheStepAndKeepsItsCheckpoints) {
   expect_refused({"--steps", "8", "--lr", "1e30", "--checkpoint-every", "1", "--warmup", "4"}, 1,
                  {"train: step ", "not finite", "--lr"});
   EXPECT_FALSE(checkpoints_of(out()).empty());
+}
+
+TEST_F(Command, CompareJudgesEverySide) {
+  const Ended ended = run_program({"compare", "--sides", "f64,f32,bf16", "--steps", "2", "--data", text_, "--json"});
+  ASSERT_EQ(ended.code, 0) << ended.output;
+  const auto sides = nlohmann::json::parse(ended.output);
+  ASSERT_EQ(sides.size(), 3u);
+  for (const auto& side : sides) {
+    ASSERT_EQ(side["losses"].size(), 2u);
+    EXPECT_NEAR(side["losses"][1], sides[0]["losses"][1], side["precision"] == "bf16" ? 0.05 : 1e-4);
+    for (const auto& o : side["operations"]) {
+      EXPECT_LE(o["error_over_bound"], 1) << o;
+      EXPECT_GT(o["error_over_bound"], 0) << o;
+    }
+  }
+  EXPECT_EQ(sides[1]["operations"].size(), 5u);
+  expect_line(run_program({"compare", "--sides", "f32,f31"}), 2, {"f31", "bf16"});
+  expect_line(run_program({"compare", "--steps", "0"}), 2, {"--steps", "0"});
 }
 
 }  // namespace

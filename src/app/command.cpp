@@ -56,6 +56,7 @@ int parse_and_run(int argc, char** argv) {
   Action action;
   add_train(app, action);
   add_generate(app, action);
+  add_compare(app, action);
   add_bench(app, action);
   add_info(app, action);
   try {
