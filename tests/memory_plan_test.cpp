@@ -27,8 +27,8 @@ nlohmann::json run(const std::string& options, const std::string& out) {
 TEST(MemoryPlan, IsWithinTenPercentOfThePeak) {
   const testing::TemporaryFolder folder;
   int i = 0;
-  for (const char* options : {"--preset nano", "--preset nano --batch 64 --threads 1",
-                              "--preset nano --precision fp8", "--preset tiny",
+  for (const char* options : {"--preset nano --eval-windows 8", "--preset nano --batch 64 --threads 1",
+                              "--preset nano --precision fp8", "--preset tiny --eval-windows 8",
                               "--preset tiny --precision bf16 --bf16-moments --batch 2"}) {
     const nlohmann::json result = run(options, folder / std::to_string(i++));
     const double peak = result["peak_bytes"], predicted = result["predicted_bytes"];
