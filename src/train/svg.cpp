@@ -257,7 +257,8 @@ void Svg::path(std::string_view d, std::string_view style) {
 std::string Svg::element() const { return opening_ + body_ + "</svg>\n"; }
 
 std::string Svg::document() const {
-  return fmt::format("{}<style>{}</style>\n{}</svg>\n", opening_, svg_style(), body_);
+  return fmt::format("{}<style>{}svg {{ background: var(--surface); }}\n</style>\n{}</svg>\n",
+                     opening_, svg_style(), body_);
 }
 
 }  // namespace triptych

@@ -80,7 +80,7 @@ class Svg {
 
   /// The whole <svg> element, for a page that has svg_style() among its styles.
   std::string element() const;
-  /// A file of its own, with the styles inside.
+  /// A file of its own, with the styles inside and the page's surface behind.
   std::string document() const;
 
  private:
