@@ -8,7 +8,6 @@ namespace triptych::tutorial {
 
 /// Two layers: a dense one, and one with 8 experts of which a token takes 2.
 inline ModelConfig small_model() {
-  // [model]
   ModelConfig c;  // defaults: the preset nano
   c.hidden_size = c.q_lora_rank = 96;
   c.intermediate_size = 128;
@@ -17,13 +16,11 @@ inline ModelConfig small_model() {
   c.qk_nope_head_dim = c.qk_rope_head_dim = c.v_head_dim = 16;
   c.num_nextn_predict_layers = 0;
   c.initializer_range = 0.06;
-  // [/model]
   return c;
 }
 
 /// Options of a run: batches of 4 windows of 64 bytes, a learning rate of 0.003 at its highest.
 inline TrainOptions small_options(std::int64_t steps, Precision precision = Precision::f32) {
-  // [options]
   TrainOptions o;  // defaults: DeepSeek-V3's β, weight decay and clipping
   o.data = "synthetic:7";
   o.precision = precision;
@@ -32,7 +29,6 @@ inline TrainOptions small_options(std::int64_t steps, Precision precision = Prec
   o.learning_rate = 3e-3;
   o.steps = steps;
   o.resolve(small_model());  // warm-up and decay as shares of the steps
-  // [/options]
   return o;
 }
 
