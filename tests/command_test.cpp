@@ -90,9 +90,16 @@ TEST_F(Command, Options) {
   expect_refused({"--lr", "-1"}, 2, {"lr", "-1"});
   expect_refused({"--precision", "f16"}, 2, {"f16", "bf16"});
   expect_refused({"--tier", "tpu"}, 2, {"tpu", "reference"});
+  expect_refused({"--threads", "-1"}, 2, {"--threads is -1; wanted 0 or more"});
+  expect_refused({"--eval-every", "-1"}, 2, {"--eval-every is -1; wanted 0 or more"});
+  expect_refused({"--eval-windows", "0"}, 2, {"--eval-windows is 0; wanted 1 or more"});
+  expect_refused({"--checkpoint-every", "-2"}, 2, {"--checkpoint-every is -2; wanted 0 or more"});
+  expect_refused({"--sample-bytes", "-8"}, 2, {"--sample-bytes is -8; wanted 0 or more"});
   expect_line(run_program({"train", "--preset", "huge"}), 2, {"huge", "tiny"});
   expect_line(run_program({"trian"}), 2, {"trian", "--help"});
   expect_line(run_program({"generate", "--model", folder_ / "nothing", "--prompt", "x"}), 3, {"nothing"});
+  // What the system refuses to look at: a name of 5,000 letters.
+  expect_line(run_program({"generate", "--model", std::string(5000, 'a')}), 3, {"check the path"});
 }
 
 TEST_F(Command, AResumeKeepsTheRunsOwnChoices) {
@@ -105,6 +112,19 @@ TEST_F(Command, AResumeKeepsTheRunsOwnChoices) {
   expect_refused({"--resume", "--data", folder_.write("other", content_of(text_) + "more")}, 2,
                  {"not the one"});
   EXPECT_EQ(run_program(train({"--resume"})).code, 0) << "nothing was lost";
+}
+
+TEST_F(Command, MetricsThatSomebodyChanged) {
+  ASSERT_EQ(run_program(train({})).code, 0);
+  const std::filesystem::path metrics = std::filesystem::path(out()) / "metrics.jsonl";
+  const std::string whole = content_of(metrics);
+  for (const std::string& line : {std::string("{\"step\": 1}"), std::string("{\"step\": 1, \"loads\": [[1, 2]]}"),
+                                  std::string("{\"step\": 1, \"loads\": 7}")}) {
+    std::ofstream(metrics, std::ios::binary) << line << whole.substr(whole.find('\n'));
+    expect_refused({"--resume"}, 3, {"metrics: the loads of step ", "mend that line"});
+  }
+  std::ofstream(metrics, std::ios::binary) << whole;
+  EXPECT_EQ(run_program(train({"--resume"})).code, 0);
 }
 
 TEST_F(Command, DamagedModels) {

@@ -123,6 +123,8 @@ int run(int argc, char** argv) {
     return parse_and_run(argc, argv);
   } catch (const Error& error) {
     return fail(error.what(), static_cast<int>(error.kind()));
+  } catch (const std::filesystem::filesystem_error& error) {
+    return fail(fmt::format("{}; check the path and its permissions", error.what()), 3);
   } catch (const std::bad_alloc&) {
     return fail("out of memory; choose a smaller --preset or --batch (triptych info predicts the need)", 3);
   } catch (const std::exception& error) {

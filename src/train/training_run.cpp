@@ -277,6 +277,7 @@ void request_stop() noexcept { stop_requested.store(true); }
 
 RunSummary run_training(const RunRequest& request) {
   stop_requested.store(false);
+  request.validate();
   return Run(request).execute();
 }
 
