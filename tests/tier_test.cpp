@@ -174,7 +174,7 @@ TEST(ThreadsDeathTest, TooManyAreRefused) {
     }
     std::_Exit(0);
   };
-  EXPECT_EXIT(ask(), ::testing::ExitedWithCode(3), "threads: the system gives [0-9]+ of 10000: .*; ask for fewer");
+  EXPECT_EXIT(ask(), ::testing::ExitedWithCode(3), "threads: [0-9]+ of 10000 could be started: .*; use fewer");
 }
 #endif
 

@@ -12,10 +12,10 @@ ThreadPool::ThreadPool(int threads) {
   try {
     for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
   } catch (const std::system_error& error) {
-    const std::size_t got = workers_.size() + 1;
+    const std::size_t started = workers_.size() + 1;
     stop();
-    throw environment_error(fmt::format("threads: the system gives {} of {}: {}; ask for fewer", got,
-                                        threads, error.code().message()));
+    throw environment_error(fmt::format("threads: {} of {} could be started: {}; use fewer (--threads)",
+                                        started, threads, error.code().message()));
   }
 }
 

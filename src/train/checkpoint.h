@@ -43,7 +43,7 @@ void remove_unfinished(const std::filesystem::path& run);
 std::filesystem::path write_checkpoint(const std::filesystem::path& run, const Trainer& trainer,
                                        std::uint64_t text, int keep = 2);
 
-/// Reads state.json and config.json, and checks their sums. Raises an environment_error that names the
+/// Reads state.json and config.json, and checks their sums and every field. Raises an Error that names the
 /// file, the value and the remedy.
 TrainState read_state(const std::filesystem::path& checkpoint);
 

@@ -8,6 +8,7 @@
 #include <numbers>
 #include <numeric>
 
+#include "model/file_io.h"
 #include "train/report.h"
 #include "triptych/error.h"
 #include "triptych/version.h"
@@ -111,6 +112,25 @@ Curve speed_curve(const std::vector<Json>& metrics, const TrainOptions& o) {
 }
 
 }  // namespace
+
+void check_loads(const std::vector<Json>& metrics, const std::filesystem::path& file, std::size_t layers,
+                 std::int64_t experts, std::int64_t tokens) {
+  const auto is_count = [&](const Json& load) { return load.is_number_unsigned() && load <= tokens; };
+  const auto is_layer = [&](const Json& loads) {
+    return loads.is_array() && loads.size() == static_cast<std::size_t>(experts) &&
+           std::ranges::all_of(loads, is_count);
+  };
+  for (std::size_t i = 0; i < metrics.size(); ++i) {
+    const auto loads = metrics[i].find("loads");
+    if (loads != metrics[i].end() && loads->is_array() && loads->size() == layers &&
+        std::ranges::all_of(*loads, is_layer)) {
+      continue;
+    }
+    throw environment_error(fmt::format("{}, line {}: \"loads\" are not {} lists of {} whole numbers up to "
+                                        "{}; mend that line, or move the file away",
+                                        quoted_path(file), i + 1, layers, experts, tokens));
+  }
+}
 
 LoadShares late_load_shares(const std::vector<Json>& metrics, std::int64_t steps) {
   const std::vector<Loads> loads = loads_of(metrics);
