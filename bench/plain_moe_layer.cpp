@@ -1,45 +1,18 @@
 #include "bench/plain_moe_layer.h"
 
-#ifdef TRIPTYCH_HAVE_OPENBLAS
-#include <cblas.h>
-
 #include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <numeric>
 
-extern "C" void openblas_set_num_threads(int threads);
+#include "bench/blas.h"
 
 namespace triptych::bench {
 namespace {
 
 using Row = Eigen::Map<Eigen::ArrayXf>;
 using ConstRow = Eigen::Map<const Eigen::ArrayXf>;
-
-/// c[m,n] = a · bᵀ, a [m,k], b [n,k].
-void product_nt(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, const float* b, float* c) {
-  if (m == 0) return;
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(m), static_cast<int>(n),
-              static_cast<int>(k), 1, a, static_cast<int>(k), b, static_cast<int>(k), 0, c,
-              static_cast<int>(n));
-}
-
-/// c[m,n] = a · b, a [m,k], b [k,n].
-void product_nn(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, const float* b, float* c) {
-  if (m == 0) return;
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(m), static_cast<int>(n),
-              static_cast<int>(k), 1, a, static_cast<int>(k), b, static_cast<int>(n), 0, c,
-              static_cast<int>(n));
-}
-
-/// c[m,n] += aᵀ · b, a [k,m], b [k,n].
-void product_tn(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, const float* b, float* c) {
-  if (k == 0) return;
-  cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, static_cast<int>(m), static_cast<int>(n),
-              static_cast<int>(k), 1, a, static_cast<int>(m), b, static_cast<int>(n), 1, c,
-              static_cast<int>(n));
-}
 
 constexpr std::int64_t rows_a_task = 64;
 
@@ -110,7 +83,7 @@ void PlainMoeLayer::sort_rows() {
 }
 
 void PlainMoeLayer::forward(const float* x, const Weights& w, float* y) {
-  openblas_set_num_threads(threads_);
+  set_blas_threads(threads_);
   const std::int64_t d = s_.width, f = s_.inner, k_count = s_.choices;
   route(x, w.router);
   sort_rows();
@@ -147,7 +120,7 @@ void PlainMoeLayer::forward(const float* x, const Weights& w, float* y) {
 
 void PlainMoeLayer::backward(const float* x, const float* dy, const Weights& w, const Gradients& g,
                              float* dx) {
-  openblas_set_num_threads(threads_);
+  set_blas_threads(threads_);
   const std::int64_t d = s_.width, f = s_.inner, k_count = s_.choices;
   for (std::int64_t e = 0; e < s_.experts; ++e) {
     const std::int64_t first = first_row_[static_cast<std::size_t>(e)];
@@ -210,4 +183,3 @@ void PlainMoeLayer::route_backward(const float* x, const float* router, float* d
 }
 
 }  // namespace triptych::bench
-#endif  // TRIPTYCH_HAVE_OPENBLAS

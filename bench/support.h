@@ -1,142 +1,107 @@
 /// \file
-/// What the benchmarks share: tensors with random values, and timing beside a yardstick.
+/// What the benchmarks share: an operation's tensors, and its time beside what bounds it.
 ///
 /// A time on a shared machine says little; the ratio of two times that were taken one after the other
-/// says more, and the median of many such ratios can be trusted. So every benchmark that has a
-/// yardstick runs it in the same process, alternately, and reports
+/// says more, and the median of many such ratios can be trusted. So a benchmark goes in rounds, and in
+/// each these take turns, a different one first every time:
 ///
-///   time       of ours, the mean of all iterations (Google Benchmark's own column)
-///   ours_ms    the median of ours
-///   other_ms   the median of the yardstick
-///   ratio      the median of (yardstick's time / our time of the same pair): above 1 we are faster
-///   GFLOP/s    or GB/s: by the median of ours
+///   ours      the operation
+///   copy      memcpy of as many bytes as the operation reads and writes, on as many threads
+///   product   a square sgemm of OpenBLAS on every thread, for an operation made of products
+///   peer      what a user would call instead, where there is such a thing
+///
+/// What is reported (`triptych bench` prints it as a table, Google Benchmark writes it as JSON):
+///
+///   real_time  the median of ours
+///   GB/s       bytes over that time, or
+///   GFLOP/s    floating-point operations over that time
+///   roofline   the median of bound / ours; the bound is the copy's time, or what the operation's FLOPs
+///              take at the product's rate, whichever is longer
+///   peer       the median of peer / ours: above 1 we are faster
 #pragma once
 
 #include <benchmark/benchmark.h>
-#include <time.h>
 
-#include <algorithm>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "train/random.h"
+#include "bench/blas.h"
+#include "bench/settings.h"
 #include "triptych/tier.h"
 
 namespace triptych::bench {
 
-inline double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
+/// Extents, by the letters of the contract.
+struct Sizes {
+  const char* name;
+  std::int64_t tokens, width, inner, experts, vocabulary;  ///< T, D, F, E, V
+  int choices;                                             ///< K
+  std::int64_t sequence, heads;                            ///< S, H: of attention
 
-/// Seconds that a call takes.
-template <class F>
-double seconds(F&& f) {
-  const auto start = std::chrono::steady_clock::now();
-  f();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
+  std::int64_t rows() const { return tokens * choices; }  ///< R
+};
+/// S1 is the layer of moe_layer_bench.cpp; S0 shows what a call costs when there is little to do.
+inline constexpr Sizes all_sizes[] = {{"S0", 128, 256, 128, 8, 512, 2, 64, 4},
+                                      {"S1", 2048, 1024, 512, 16, 8192, 4, 512, 16}};
 
-/// Work of one call, for the rates.
-struct Work {
-  double flops = 0;  ///< counted as the algebra has them: 2 a product and sum
-  double bytes = 0;  ///< read and written once
+/// What stands beside an operation.
+struct Peer {
+  std::string name;            ///< "OpenBLAS"
+  std::function<void()> call;  ///< the same work; absent: there is no peer
+  double rest = 0;             ///< seconds to wait after it
 };
 
-inline void report(benchmark::State& state, const Work& work, const std::vector<double>& ours) {
-  const double time = median(ours);
-  state.counters["ours_ms"] = time * 1e3;
-  if (work.flops > 0) state.counters["GFLOP/s"] = work.flops / time * 1e-9;
-  if (work.bytes > 0) state.counters["GB/s"] = work.bytes / time * 1e-9;
-}
+/// One operation under one policy at one size, on a tier of its own.
+class Case {
+ public:
+  Case(benchmark::State& state, Precision precision, const Sizes& sizes);
+  Case(const Case&) = delete;
+  Case& operator=(const Case&) = delete;
+  ~Case();
 
-/// Times one form alone. The first call, which grows workspaces, is left out.
-template <class Ours>
-void measure(benchmark::State& state, const Work& work, Ours&& ours) {
-  ours();
-  std::vector<double> times;
-  for (auto _ : state) {
-    times.push_back(seconds(ours));
-    state.SetIterationTime(times.back());
-  }
-  report(state, work, times);
-}
+  const Precision precision;
+  const Sizes& sizes;
+  const DType s, a;  ///< storage and accumulation dtype
+  const int threads;
+  const std::unique_ptr<Tier> tier;
 
-/// Times two forms alternately, each one first in every other pair. Before each there is a pause:
-/// OpenBLAS's idle threads spin for about a tenth of a second, on a core that the next one needs.
-template <class Ours, class Other>
-void compare(benchmark::State& state, const Work& work, Ours&& ours, Other&& other) {
-  const auto timed = [](auto& form) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(150));
-    return seconds(form);
-  };
-  ours();
-  other();
-  std::vector<double> times, others, ratios;
-  for (auto _ : state) {
-    const bool ours_first = times.size() % 2 == 0;
-    const double before = ours_first ? 0 : timed(other);
-    times.push_back(timed(ours));
-    others.push_back(ours_first ? timed(other) : before);
-    ratios.push_back(others.back() / times.back());
-    state.SetIterationTime(times.back());
-  }
-  report(state, work, times);
-  state.counters["other_ms"] = median(others) * 1e3;
-  state.counters["ratio"] = median(ratios);
-}
+  /// Tensors of the operation, by what it does to them: reads, overwrites, or both. So the bytes that it
+  /// must move are known. Values are normal deviates times `scale`, never zeros: power and branches
+  /// depend on them.
+  Tensor read(DType dtype, Shape shape, double scale = 1);
+  Tensor written(DType dtype, Shape shape);
+  Tensor updated(DType dtype, Shape shape, double scale = 1);
+  /// Read: integers, uniform in 0 … below-1.
+  Tensor indices(Shape shape, std::int64_t below);
+  /// Read: [T,K] distinct experts of each token, all equally likely.
+  Tensor experts();
+  /// A tensor that moves no bytes: small, or not touched as a whole.
+  Tensor uncounted(DType dtype, Shape shape, double scale = 1);
+  /// The dispatch plan of these experts, uncounted.
+  DispatchPlan plan(const ConstTensor& experts);
+  /// Codes of a weight [E,N,K] in both layouts, uncounted.
+  QuantizedWeight quantized_weight(const ConstTensor& w);
+  /// Bytes that the operation moves besides its tensors.
+  void bytes(double count) { bytes_ += count; }
+  /// Floating-point operations, as the algebra has them: 2 for a product and its sum.
+  void flops(double count) { flops_ += count; }
 
-inline std::unique_ptr<Tier> reference_tier(int threads = 0) {
-  return make_tier({.name = "reference", .threads = threads});
-}
+  /// Times ours in turns with the others, and reports.
+  void measure(const std::function<void()>& ours, const Peer& peer = {});
 
-/// Processors that this process may use, as the reference tier counts them.
-inline int processors() {
-  cpu_set_t set;
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(CPU_COUNT(&set), 1) : 1;
-}
+ private:
+  Tensor allocate(DType dtype, Shape shape);
 
-/// Normal deviates times `scale`, rounded to the tensor's dtype (f64, f32, bf16); the memory must be
-/// the host's.
-inline void fill(const Tensor& tensor, double scale, std::uint64_t seed) {
-  Random random(seed);
-  for (std::int64_t i = 0; i < tensor.count(); ++i) {
-    const double value = random.normal() * scale;
-    switch (tensor.dtype) {
-      case DType::f64: static_cast<double*>(tensor.data)[i] = value; break;
-      case DType::bf16: static_cast<bf16*>(tensor.data)[i] = bf16(static_cast<float>(value)); break;
-      default: static_cast<float*>(tensor.data)[i] = static_cast<float>(value); break;
-    }
-  }
-}
+  benchmark::State& state_;
+  std::vector<void*> memory_;
+  double bytes_ = 0, flops_ = 0;
+};
 
-/// Takes a tensor and fills it.
-inline Tensor random_tensor(Arena& arena, DType dtype, Shape shape, double scale,
-                            std::uint64_t seed) {
-  const Tensor tensor = arena.take(dtype, shape);
-  fill(tensor, scale, seed);
-  return tensor;
-}
-
-/// Bounds of `groups` groups of `rows` rows in all, as equal as they can be.
-inline Tensor equal_groups(Arena& arena, std::int64_t groups, std::int64_t rows) {
-  const Tensor offsets = arena.take(DType::i32, {groups + 1});
-  for (std::int64_t e = 0; e <= groups; ++e) {
-    offsets.as<std::int32_t>()[e] = static_cast<std::int32_t>(rows * e / groups);
-  }
-  return offsets;
-}
-
-/// A benchmark that times itself: `Register("name", function)->Arg(…)`.
-template <class F>
-benchmark::internal::Benchmark* add_benchmark(const std::string& name, F&& f) {
-  return benchmark::RegisterBenchmark(name.c_str(), std::forward<F>(f))
-      ->UseManualTime()
-      ->Unit(benchmark::kMillisecond);
-}
+/// Registers `operation`/policy/size for each policy and size. Returns true, for a static initialiser.
+bool add(const std::string& operation, std::initializer_list<Precision> policies, void (*body)(Case&));
+bool add(const std::string& operation, void (*body)(Case&));  ///< f32 and bf16
 
 }  // namespace triptych::bench
