@@ -103,8 +103,8 @@ void print_json(const nlohmann::ordered_json& json) {
 std::filesystem::path model_folder(const std::filesystem::path& path) {
   std::error_code error;
   if (std::filesystem::exists(path / "config.json", error)) return path;
-  if (error == std::errc::permission_denied) {
-    throw environment_error(fmt::format("cannot look into {}: {}; change its permissions", quoted_path(path),
+  if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory) {
+    throw environment_error(fmt::format("cannot look into {}: {}; check the path and its permissions", quoted_path(path),
                                         error.message()));
   }
   const auto checkpoints = checkpoints_of(path);
