@@ -1,4 +1,4 @@
-// ctest: labels=sanitize
+// ctest: timeout=120
 // Where the operands of an instruction land: the convention of instruction/form.h.
 #include "emulator/decode/decode.h"
 

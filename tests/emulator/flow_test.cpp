@@ -1,4 +1,4 @@
-// ctest: labels=sanitize
+// ctest: timeout=120
 // Blocks and the order in which diverged lanes run them.
 #include <fmt/format.h>
 

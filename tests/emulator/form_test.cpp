@@ -1,4 +1,4 @@
-// ctest: labels=sanitize
+// ctest: timeout=120
 // Patterns and operand lists of the table of forms, and how an opcode finds its form.
 #include <gtest/gtest.h>
 

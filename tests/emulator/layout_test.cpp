@@ -1,4 +1,4 @@
-// ctest: labels=sanitize
+// ctest: timeout=120
 // Where variables lie, and what a loaded module finds in them.
 #include <cstring>
 

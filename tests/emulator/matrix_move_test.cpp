@@ -1,4 +1,4 @@
-// ctest: labels=sanitize
+// ctest: timeout=120
 // ldmatrix, stmatrix and movmatrix against the places that the ISA gives.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// ctest: timeout=240 labels=sanitize
+// ctest: timeout=240
 // mma.sync in every shape and type, against sums over host matrices; fragments by the ISA's formulas.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

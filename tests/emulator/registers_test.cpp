@@ -1,4 +1,4 @@
-// ctest: labels=sanitize
+// ctest: timeout=120
 // Registers that share rows: a value is never overwritten while somebody may still read it.
 #include <fmt/format.h>
 
