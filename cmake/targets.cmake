@@ -26,10 +26,25 @@ function(triptych_common_libraries target)
     fmt::fmt $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
 endfunction()
 
-# triptych_folder(name LINK targets... [PRIVATE targets...] [KERNELS cuda|ptx])
+# triptych_precompile(target headers...): a header compiled once for all the target's sources, where the
+# presets ask for it. Sources name all that they use all the same: other presets build without.
+function(triptych_precompile target)
+  if(TRIPTYCH_PRECOMPILE)
+    target_precompile_headers(${target} PRIVATE ${ARGN})
+  endif()
+endfunction()
+
+# Where only some tests are built, nothing is that they do not need.
+function(triptych_on_demand target)
+  if(TRIPTYCH_TEST_LABEL)
+    set_target_properties(${target} PROPERTIES EXCLUDE_FROM_ALL ON)
+  endif()
+endfunction()
+
+# triptych_folder(name LINK targets... [PRIVATE targets...] [KERNELS cuda|ptx] [PRECOMPILE headers...])
 # The static library triptych_<name> of src/<name>/*.cpp; an interface library while there are none.
 function(triptych_folder name)
-  cmake_parse_arguments(arg "" "KERNELS" "LINK;PRIVATE" ${ARGN})
+  cmake_parse_arguments(arg "" "KERNELS" "LINK;PRIVATE;PRECOMPILE" ${ARGN})
   string(REPLACE "/" "_" target triptych_${name})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
@@ -47,6 +62,9 @@ function(triptych_folder name)
     target_link_libraries(${target} PUBLIC ${arg_LINK} PRIVATE ${arg_PRIVATE})
     triptych_compile_flags(${target})
     triptych_common_libraries(${target})
+    triptych_precompile(${target} <fmt/format.h> <algorithm> <filesystem> <functional> <map> <memory>
+                                  <span> <string> <vector> ${arg_PRECOMPILE})
+    triptych_on_demand(${target})
   else()
     add_library(${target} INTERFACE)
     target_include_directories(${target} INTERFACE
@@ -82,6 +100,7 @@ function(triptych_program name source)
     target_compile_definitions(${name} PRIVATE TRIPTYCH_HAVE_BENCHMARK=1)
   endif()
   target_compile_definitions(${name} PRIVATE TRIPTYCH_VERSION="${PROJECT_VERSION}")
+  triptych_on_demand(${name})
 endfunction()
 
 # triptych_emulator_library(name version folder): lib/emulator/lib<name>.so.<version> of
@@ -98,4 +117,5 @@ function(triptych_emulator_library name version folder)
     OUTPUT_NAME ${name} VERSION ${version} SOVERSION ${version} CXX_VISIBILITY_PRESET hidden
     LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/emulator)
   target_link_options(${target} PRIVATE -Wl,--exclude-libs,ALL)
+  triptych_on_demand(${target})
 endfunction()

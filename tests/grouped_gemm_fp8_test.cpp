@@ -1,4 +1,4 @@
-// ctest: timeout=300 labels=sanitize,threads
+// ctest: timeout=120 labels=sanitize
 // The FP8 products, in both accumulations; Hopper's also bit by bit against its definition.
 #include "support/op_test.h"
 #include "support/oracle_grouped_gemm.h"

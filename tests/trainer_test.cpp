@@ -1,4 +1,4 @@
-// ctest: timeout=120 labels=sanitize,threads processors=2
+// ctest: timeout=120 labels=sanitize processors=2
 // Training steps: the same bits whatever does not matter, no allocation, faults; and whole runs.
 #include "train/trainer.h"
 

@@ -139,9 +139,12 @@ void draw_series(Svg& svg, const Plot& plot, const Series& series) {
     y.push_back(plot.y_at(thin.y[i]));
   }
   svg.polyline(x, y, series.style);
-  if (!series.points || x.size() > 60) return;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    if (std::isfinite(y[i])) svg.circle(x[i], y[i], 3.2, series.style + " dot");
+  if (!series.points || series.x.size() > 60) return;
+  for (std::size_t i = 0; i < series.x.size(); ++i) {
+    const double height = plot.y_at(series.y[i]);
+    if (std::isfinite(height) && series.y[i] <= plot.y.high) {
+      svg.circle(plot.x_at(series.x[i]), height, 3.2, series.style + " dot");
+    }
   }
 }
 

@@ -81,7 +81,8 @@ class EvaluationLoader {
   EvaluationLoader(TextPart part, std::int64_t sequence, std::int64_t batch, std::int64_t limit);
 
   /// Fills the batch with the next windows and returns how many rows hold one, 0 after the last.
-  /// The rows left over get token 0 and target -1, which a loss leaves out. Allocates nothing.
+  /// The rows left over get token 0 and target -1, which a loss leaves out; a model with an MTP module,
+  /// which embeds its targets too, must be given whole batches. Allocates nothing.
   std::int64_t next(const WindowBatch& batch);
   /// Back to the first window.
   void rewind() { position_ = 0; }

@@ -43,11 +43,6 @@ std::string count_text(std::int64_t count) {
   return value < 1e6 ? fmt::format("{:.3g} k", value / 1e3) : fmt::format("{:.3g} M", value / 1e6);
 }
 
-void demand(const char* option, std::int64_t value, std::int64_t least) {
-  if (value >= least) return;
-  throw usage_error(fmt::format("train: --{} is {}; wanted {} or more", option, value, least));
-}
-
 /// Everything that belongs to one run while it runs.
 class Run {
  public:
@@ -150,10 +145,6 @@ void Run::introduce() {
 }
 
 void Run::build() {
-  demand("eval-every", request_.eval_every, 0);
-  demand("eval-windows", request_.eval_windows, 1);
-  demand("checkpoint-every", request_.checkpoint_every, 0);
-  demand("sample-bytes", request_.sample_bytes, 0);
   config_ = request_.config;
   options_ = request_.options;
   options_.resolve(config_);
