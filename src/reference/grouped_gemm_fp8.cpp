@@ -42,10 +42,9 @@ const std::array<float, 256>& decoded() {
 
 void decode(const Operand& from, std::int64_t row, std::int64_t rows, std::int64_t k,
             std::int64_t count, float* to) {
-  const std::array<float, 256>& table = decoded();
   for (std::int64_t r = 0; r < rows; ++r) {
     const e4m3* codes = from.codes + (row + r) * from.stride + k;
-    for (std::int64_t c = 0; c < count; ++c) to[r * count + c] = table[codes[c].bits];
+    for (std::int64_t c = 0; c < count; ++c) to[r * count + c] = static_cast<float>(codes[c]);
   }
 }
 
@@ -99,7 +98,7 @@ void fp8_tile(const Operand& a, std::int64_t row, std::int64_t rows, const Opera
               std::int64_t column, std::int64_t columns, std::int64_t k, std::int64_t k_count,
               Fp8Accumulation accumulation, Workspace& work, float* result) {
   float *wide_a = work.take<float>(rows * fp8_block), *wide_b = work.take<float>(columns * fp8_block);
-  auto partial = matrix(work.take<float>(rows * columns), rows, columns, columns);
+  float *partial = work.take<float>(rows * columns), *scale_b = work.take<float>(columns);
   float* packed = work.take<float>(gemm_workspace<float>(rows, columns, fp8_block));
   std::fill_n(result, rows * columns, 0.0f);
   for (std::int64_t block = 0; block * fp8_block < k_count; ++block) {
@@ -108,20 +107,21 @@ void fp8_tile(const Operand& a, std::int64_t row, std::int64_t rows, const Opera
       decode(a, row, rows, first, fp8_block, wide_a);
       decode(b, column, columns, first, fp8_block, wide_b);
       gemm<float, float>(rows, columns, fp8_block, {wide_a, fp8_block, 1}, {wide_b, fp8_block, 1},
-                         partial.data(), columns, false, packed);
+                         partial, columns, false, packed);
     } else {
       for (std::int64_t r = 0; r < rows; ++r) {
         for (std::int64_t c = 0; c < columns; ++c) {
-          partial(r, c) = hopper_partial(a.codes + (row + r) * a.stride + first,
-                                         b.codes + (column + c) * b.stride + first, fp8_block);
+          partial[r * columns + c] = hopper_partial(a.codes + (row + r) * a.stride + first,
+                                                    b.codes + (column + c) * b.stride + first, fp8_block);
         }
       }
     }
     const std::int64_t scale_block = first / fp8_block;
+    for (std::int64_t c = 0; c < columns; ++c) scale_b[c] = b.scale_of(column + c, scale_block);
     for (std::int64_t r = 0; r < rows; ++r) {
       const float scale_a = a.scale_of(row + r, scale_block);
       for (std::int64_t c = 0; c < columns; ++c) {
-        result[r * columns + c] += scale_a * b.scale_of(column + c, scale_block) * partial(r, c);
+        result[r * columns + c] += scale_a * scale_b[c] * partial[r * columns + c];
       }
     }
   }
