@@ -133,12 +133,12 @@ std::uint32_t encode_magnitude(std::uint32_t bits) {
   return std::min(((exponent - lowest) << fraction) + count, largest);
 }
 
-/// The value of bits without a sign: exact.
+/// The value of bits without a sign: exact. In an f32's place they are the value but for the bias, subnormals
+/// too.
 template <int fraction, int bias>
 float decode_magnitude(std::uint32_t bits) {
-  const std::uint32_t exponent = std::max(bits >> fraction, 1u);
-  const auto count = static_cast<std::int32_t>(bits - ((exponent - 1) << fraction));
-  return static_cast<float>(count) * std::bit_cast<float>((exponent + 127 - bias - fraction) << 23);
+  constexpr auto unbias = std::bit_cast<float>(static_cast<std::uint32_t>(127 + 127 - bias) << 23);
+  return std::bit_cast<float>(bits << (23 - fraction)) * unbias;
 }
 
 /// An f32's bits taken apart: magnitude, sign (0 for a NaN), and 1 for a NaN.
@@ -159,9 +159,9 @@ inline e4m3::e4m3(float value) {
 }
 
 inline e4m3::operator float() const {
-  const std::uint32_t code = bits & 0x7Fu, nan = code == 0x7F ? 0x7FC00000u : 0u;
+  const std::uint32_t code = bits & 0x7Fu, nan = (code + 1) >> 7;  // 1 or 0
   const auto magnitude = std::bit_cast<std::uint32_t>(detail::decode_magnitude<3, 7>(code));
-  return std::bit_cast<float>(std::max(magnitude, nan) | static_cast<std::uint32_t>(bits >> 7) << 31);
+  return std::bit_cast<float>(std::max(magnitude, nan * 0x7FC00000u) | static_cast<std::uint32_t>(bits >> 7) << 31);
 }
 
 inline e5m6::e5m6(float value) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "reference/exponential.h"
 #include "reference/numeric.h"
 
 namespace triptych::reference {

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <limits>
 
+#include "reference/exponential.h"
 #include "reference/first_index.h"
 #include "reference/numeric.h"
 #include "reference/reference.h"

@@ -5,13 +5,10 @@
 /// A row's bits must not depend on its address or on how many rows there are. Eigen's reductions over
 /// mapped memory peel to the pointer's alignment, and its vector functions differ in the last bit from
 /// the scalar ones of a remainder. So rows are processed in chunks of `lanes` columns from column 0, and
-/// the last chunk is padded.
+/// the last chunk is padded. It is also what makes the loops fast: a chunk lives in registers.
 #pragma once
 
 #include <Eigen/Core>
-#include <array>
-#include <bit>
-#include <cmath>
 #include <cstdint>
 #include <type_traits>
 
@@ -52,7 +49,7 @@ S store(A value) {
   return static_cast<S>(value);
 }
 
-/// Sixteen words as the compiler's own vectors, which does not find the conversions by itself; and such a
+/// Sixteen words as the compiler's own vectors: it does not find the conversions by itself. And such a
 /// vector at any address.
 using HalfWords [[gnu::vector_size(2 * lanes)]] = std::uint16_t;
 using Words [[gnu::vector_size(4 * lanes)]] = std::uint32_t;
@@ -79,12 +76,17 @@ inline void store_lanes(bf16* to, const Chunk<float>& chunk) {
   reinterpret_cast<Unaligned<HalfWords>*>(to)->value = __builtin_convertvector(bits, HalfWords);
 }
 
-/// Values as they come back when they have been stored.
+/// Values as they come back when they have been stored as S.
 template <class S, class A>
 Chunk<A> rounded(const Chunk<A>& chunk) {
-  S stored[lanes];
-  store_lanes(stored, chunk);
-  return load_lanes(stored);
+  if constexpr (std::is_same_v<S, bf16>) {
+    Words bits = reinterpret_cast<const Unaligned<Words>*>(chunk.data())->value;
+    detail::round_to_bf16(bits);
+    bits <<= 16;
+    return Eigen::Map<const Chunk<float>>(reinterpret_cast<const float*>(&bits));
+  } else {
+    return chunk;
+  }
 }
 
 /// The last columns of a row, as load_chunk and store_chunk do them. By themselves, so that the compiler
@@ -129,75 +131,6 @@ A dot(const S1* a, const S2* b, std::int64_t n) {
     sum += load_chunk<A>(a, c, n) * load_chunk<A>(b, c, n);
   }
   return fold(sum);
-}
-
-/// a · b + c, rounded once where the processor can.
-template <class A>
-A multiply_add(A a, A b, A c) {
-#ifdef EIGEN_VECTORIZE_FMA
-  return std::fma(a, b, c);
-#else
-  return a * b + c;
-#endif
-}
-
-/// What e^z is computed with. ln 2 is cut in two, so that n · ln2_high is exact.
-template <class A>
-struct Exponential;
-template <>
-struct Exponential<float> {
-  using Bits = std::int32_t;
-  static constexpr int fraction = 23, bias = 127, degree = 7;
-  static constexpr float log2_e = 1.44269504f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
-};
-template <>
-struct Exponential<double> {
-  using Bits = std::int64_t;
-  static constexpr int fraction = 52, bias = 1023, degree = 13;
-  static constexpr double log2_e = 1.4426950408889634, ln2_high = 0.693145751953125,
-                          ln2_low = 1.4286068203094172e-6;
-};
-
-/// 1/0!, 1/1!, … 1/degree!
-template <class A>
-constexpr auto inverse_factorials() {
-  std::array<A, Exponential<A>::degree + 1> all{};
-  double product = 1;
-  for (std::size_t n = 0; n < all.size(); product *= static_cast<double>(++n)) all[n] = static_cast<A>(1 / product);
-  return all;
-}
-
-/// e^z to within one unit in the last place; zero where that would be subnormal, infinite for the last 0.4
-/// below what would overflow. Without a branch, so that the compiler makes vectors of it. (Eigen's own is
-/// slower, and it stops falling at the smallest normal number.)
-template <class A>
-[[gnu::always_inline]] inline Chunk<A> exponential(const Chunk<A>& z) {
-  using E = Exponential<A>;
-  using Bits = typename E::Bits;
-  constexpr auto factors = inverse_factorials<A>();
-  constexpr A anchor = A(3) * static_cast<A>(Bits{1} << (E::fraction - 1));  // has an ulp of 1
-  constexpr A ln2 = E::ln2_high + E::ln2_low;
-  // From 2^-bias, which step 3 makes zero, to 2^(bias + 1), which it makes infinity.
-  const Chunk<A> x = z.max(-E::bias * ln2).min((E::bias + 1) * ln2);
-  Chunk<A> result;
-  for (int i = 0; i < lanes; ++i) {
-    // 1. z = n · ln 2 + r with |r| ≤ ln 2 / 2: the sum with the anchor rounds to n.
-    const A sum = multiply_add(x[i], E::log2_e, anchor), n = sum - anchor;
-    const A r = multiply_add(-n, E::ln2_low, multiply_add(-n, E::ln2_high, x[i]));
-    // 2. e^r by its Taylor series.
-    A series = 0;
-    for (int k = E::degree; k >= 0; --k) series = multiply_add(series, r, factors[k]);
-    // 3. Times 2^n: n, which the sum holds in its lowest bits, becomes an exponent.
-    const Bits exponent = std::bit_cast<Bits>(sum) - std::bit_cast<Bits>(anchor) + E::bias;
-    result[i] = series * std::bit_cast<A>(exponent << E::fraction);
-  }
-  return result;
-}
-
-/// 1 / (1 + e^-z)
-template <class A>
-[[gnu::always_inline]] inline Chunk<A> sigmoid(const Chunk<A>& z) {
-  return A(1) / (A(1) + exponential<A>(-z));
 }
 
 /// Extents as Eigen and loops want them: tiles of `tile` in n.

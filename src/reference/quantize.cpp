@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 
 #include "reference/numeric.h"
 #include "reference/reference.h"
@@ -49,7 +50,7 @@ struct Tile {
   static constexpr std::int64_t edge = fp8_block;
   std::int64_t rows, columns;
   float values[edge * edge];
-  e4m3 codes[edge * edge];
+  e4m3 codes[edge * edge], turned[edge * edge];
 
   /// Takes the values from a matrix whose rows are `stride` apart.
   template <class S>
@@ -64,10 +65,29 @@ struct Tile {
       for (std::int64_t c = 0; c < columns; ++c) codes[r * edge + c] = e4m3(values[r * edge + c] / scale[c]);
     }
   }
-  /// to[c,r] = codes[r,c]
-  void turn(e4m3* to, std::int64_t stride) const {
-    for (std::int64_t c = 0; c < columns; ++c) {
-      for (std::int64_t r = 0; r < rows; ++r) to[c * stride + r] = codes[r * edge + c];
+  /// turned[c,r] = codes[r,c]: squares of 8 × 8 codes, a word a row.
+  void turn() {
+    for (std::int64_t r = 0; r < rows; r += 8) {
+      for (std::int64_t c = 0; c < columns; c += 8) {
+        std::uint64_t word[8];
+        for (int i = 0; i < 8; ++i) std::memcpy(&word[i], codes + (r + i) * edge + c, 8);
+        exchange(word, 4, 32, 0x00000000FFFFFFFFu);
+        exchange(word, 2, 16, 0x0000FFFF0000FFFFu);
+        exchange(word, 1, 8, 0x00FF00FF00FF00FFu);
+        for (int i = 0; i < 8; ++i) std::memcpy(static_cast<void*>(turned + (c + i) * edge + r), &word[i], 8);
+      }
+    }
+  }
+
+ private:
+  /// Exchanges the squares above and below the diagonal of each 2 · distance words: the upper part of one
+  /// word's bytes with the lower part of the other's.
+  static void exchange(std::uint64_t (&word)[8], int distance, int shift, std::uint64_t lower) {
+    for (int i = 0; i < 8; ++i) {
+      if ((i & distance) != 0) continue;
+      const std::uint64_t difference = ((word[i] >> shift) ^ word[i + distance]) & lower;
+      word[i + distance] ^= difference;
+      word[i] ^= difference << shift;
     }
   }
 };
@@ -168,9 +188,11 @@ void ReferenceTier::do_quantize_transpose(const QuantizeTranspose& a) {
       }
       // 3. q = round(x / scale), transposed.
       tile.encode(scale);
-      tile.turn(q + c0 * p + first, p);
-      for (std::int64_t c = c0; c < c0 + tile.columns; ++c) {
-        std::fill_n(q + c * p + first + tile.rows, Tile::edge - tile.rows, e4m3(0.0f));
+      tile.turn();
+      for (std::int64_t c = 0; c < tile.columns; ++c) {
+        e4m3* to = q + (c0 + c) * p + first;
+        std::copy_n(tile.turned + c * Tile::edge, tile.rows, to);
+        std::fill_n(to + tile.rows, Tile::edge - tile.rows, e4m3(0.0f));
       }
     }
   });
@@ -200,7 +222,10 @@ void ReferenceTier::do_quantize_weight(const QuantizeWeightArgs& a) {
       for (std::int64_t r = 0; r < tile.rows; ++r) {
         std::copy_n(tile.codes + r * Tile::edge, tile.columns, q + (e * n + i0 + r) * k + j0);
       }
-      tile.turn(turned + (e * k + j0) * n + i0, n);
+      tile.turn();
+      for (std::int64_t c = 0; c < tile.columns; ++c) {
+        std::copy_n(tile.turned + c * Tile::edge, tile.rows, turned + (e * k + j0 + c) * n + i0);
+      }
     });
   });
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "reference/exponential.h"
 #include "reference/first_index.h"
 #include "reference/gemm.h"
 #include "reference/numeric.h"
