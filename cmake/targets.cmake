@@ -30,7 +30,7 @@ endfunction()
 # The static library triptych_<name> of src/<name>/*.cpp; an interface library while there are none.
 function(triptych_folder name)
   cmake_parse_arguments(arg "" "KERNELS" "LINK;PRIVATE" ${ARGN})
-  set(target triptych_${name})
+  string(REPLACE "/" "_" target triptych_${name})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   if(arg_KERNELS)
@@ -56,7 +56,15 @@ function(triptych_folder name)
     target_compile_features(${target} INTERFACE cxx_std_20)
     target_link_libraries(${target} INTERFACE ${arg_LINK} ${arg_PRIVATE})
   endif()
-  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
+  if(name MATCHES "^emulator/")
+    # Parts of shared libraries.
+    get_target_property(type ${target} TYPE)
+    if(NOT type STREQUAL "INTERFACE_LIBRARY")
+      set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    endif()
+  endif()
+  string(REPLACE "triptych_" "" export ${target})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${export})
 endfunction()
 
 # triptych_program(name source): the command-line program in bin/, if its source is there.
@@ -74,4 +82,20 @@ function(triptych_program name source)
     target_compile_definitions(${name} PRIVATE TRIPTYCH_HAVE_BENCHMARK=1)
   endif()
   target_compile_definitions(${name} PRIVATE TRIPTYCH_VERSION="${PROJECT_VERSION}")
+endfunction()
+
+# triptych_emulator_library(name version folder): lib/emulator/lib<name>.so.<version> of
+# src/emulator/<folder>/*.cpp, which exports the toolkit's entry points and nothing else, so that programs
+# that know nothing of it find the software device by LD_LIBRARY_PATH.
+function(triptych_emulator_library name version folder)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/emulator/${folder}/*.cpp)
+  set(target triptych_emulator_${folder})
+  add_library(${target} SHARED ${sources})
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(${target} PRIVATE triptych_emulator_decode Threads::Threads)
+  triptych_compile_flags(${target})
+  set_target_properties(${target} PROPERTIES
+    OUTPUT_NAME ${name} VERSION ${version} SOVERSION ${version} CXX_VISIBILITY_PRESET hidden
+    LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/emulator)
+  target_link_options(${target} PRIVATE -Wl,--exclude-libs,ALL)
 endfunction()

@@ -6,12 +6,14 @@
 
 #include "support/op_test.h"
 #include "support/oracle_attention.h"
+#include "support/refusals.h"
 
 namespace triptych::testing {
 namespace {
 
 // N and P: a key's parts without and with position; V: a value's width; C: the latents'.
 const std::vector<Extents> shapes{
+    {{'B', 0}, {'S', 3}, {'H', 2}, {'N', 3}, {'P', 2}, {'V', 5}, {'C', 3}},
     {{'B', 1}, {'S', 1}, {'H', 1}, {'N', 1}, {'P', 2}, {'V', 1}, {'C', 3}},
     {{'B', 2}, {'S', 7}, {'H', 3}, {'N', 5}, {'P', 4}, {'V', 11}, {'C', 13}},
     {{'B', 1}, {'S', 67}, {'H', 2}, {'N', 16}, {'P', 8}, {'V', 16}, {'C', 32}},
@@ -73,7 +75,7 @@ TEST_P(AttentionTest, BackwardAgreesWithTheFormula) {
 
 // A token later in the sequence changes nothing before it.
 TEST_P(AttentionTest, NothingLooksAhead) {
-  if (extent('S') < 2) return;
+  if (extent('B') == 0 || extent('S') < 2) return;
   const std::int64_t row = extent('H') * extent('V'), last = extent('S') - 1;
   HostTensor later = a_.kv;
   const std::int64_t width = later.count() / extent('B') / extent('S');
@@ -92,6 +94,7 @@ TEST_P(AttentionTest, NothingLooksAhead) {
 
 // The cached form is the definition of kv = latent · kv_weightᵀ, at any split of the sequence.
 TEST_P(AttentionTest, CachedAgreesWithTheFormula) {
+  if (extent('B') == 0) return;
   const std::int64_t s = extent('S'), h = extent('H'), c = extent('C'), n = extent('N'), v = extent('V');
   const HostTensor latent = uniform(storage(), {s, c}), weight = uniform(storage(), {h * (n + v), c});
   oracle::AttentionInputs one = a_;
@@ -137,6 +140,74 @@ TEST_P(AttentionTest, CachedAgreesWithTheFormula) {
 
 INSTANTIATE_TEST_SUITE_P(Tiers, AttentionTest, ::testing::ValuesIn(cases(storage_precisions, shapes)),
                          case_name);
+
+// B = 2, S = 3, H = 2, N = 3, P = 4, Vd = 5.
+using AttentionRefusals = RefusalTest;
+
+TEST_F(AttentionRefusals, Forward) {
+  using Args = AttentionForward;
+  const Refusals r("attention_forward",
+                   Args{take(DType::bf16, {2, 3, 2, 7}), take(DType::bf16, {2, 3, 2, 8}), take(DType::bf16, {2, 3, 4}),
+                        take(DType::f32, {3, 2}), take(DType::f32, {3, 2}), 1, take(DType::bf16, {2, 3, 2, 5}),
+                        take(DType::f32, {2, 2, 3})},
+                   [&](const Args& a) { tier().attention_forward(a); });
+  r.tensor(&Args::q, "q");
+  r.tensor(&Args::kv, "kv");
+  r.tensor(&Args::k_rope, "k_rope");
+  r.tensor(&Args::cos, "cos", {0});
+  r.tensor(&Args::sin, "sin");
+  r.tensor(&Args::out, "out");
+  r.tensor(&Args::lse, "lse");
+  r.overlap(&Args::out, &Args::q, "out overlaps q");
+  r.overlap(&Args::out, &Args::kv, "out overlaps kv");
+  r.overlap(&Args::out, &Args::k_rope, "out overlaps k_rope");
+  r.when([](Args& a) { a.cos.shape = {2, 2}; }, {"cos has 2 positions, the call reaches 3; make the table longer"});
+  r.when([](Args& a) { a.k_rope.shape = {2, 3, 8}; }, {"q of width 7", "N = -1"});
+  r.when([&](Args& a) { a.q.shape = {2, 3, 2, 6}, a.k_rope.shape = {2, 3, 3}; },
+         {"the rotary width P = 3 is odd; rotations need pairs"});
+}
+
+TEST_F(AttentionRefusals, Backward) {
+  using Args = AttentionBackward;
+  const auto q = [&] { return take(DType::bf16, {2, 3, 2, 7}); };
+  const auto kv = [&] { return take(DType::bf16, {2, 3, 2, 8}); };
+  const auto k_rope = [&] { return take(DType::bf16, {2, 3, 4}); };
+  const auto out = [&] { return take(DType::bf16, {2, 3, 2, 5}); };
+  const Refusals r("attention_backward",
+                   Args{q(), kv(), k_rope(), take(DType::f32, {3, 2}), take(DType::f32, {3, 2}), 1, out(),
+                        take(DType::f32, {2, 2, 3}), out(), q(), kv(), k_rope()},
+                   [&](const Args& a) { tier().attention_backward(a); });
+  r.tensor(&Args::cos, "cos", {0});
+  r.tensor(&Args::sin, "sin");
+  r.tensor(&Args::out, "out");
+  r.tensor(&Args::lse, "lse");
+  r.tensor(&Args::dout, "dout");
+  r.tensor(&Args::dq, "dq");
+  r.tensor(&Args::dkv, "dkv");
+  r.tensor(&Args::dk_rope, "dk_rope");
+  r.overlap(&Args::dq, &Args::q, "dq overlaps q");
+  r.overlap(&Args::dq, &Args::dout, "dq overlaps dout");
+  r.overlap(&Args::dkv, &Args::kv, "dkv overlaps kv");
+  r.overlap(&Args::dkv, &Args::dout, "dkv overlaps dout");
+  r.overlap(&Args::dk_rope, &Args::k_rope, "dk_rope overlaps k_rope");
+}
+
+TEST_F(AttentionRefusals, Cached) {
+  using Args = AttentionCached;
+  Args good{take(DType::bf16, {2, 2, 7}), take(DType::bf16, {5, 6}), take(DType::bf16, {5, 4}),
+            take(DType::bf16, {2 * 8, 6}), take(DType::f32, {5, 2}), take(DType::f32, {5, 2}), 1, 3,
+            take(DType::bf16, {2, 2, 5})};
+  const Refusals r("attention_cached", good, [&](const Args& a) { tier().attention_cached(a); });
+  r.tensor(&Args::latent, "latent", {0});
+  r.tensor(&Args::k_rope, "k_rope", {0});
+  r.tensor(&Args::kv_weight, "kv_weight");
+  r.tensor(&Args::cos, "cos", {0});
+  r.tensor(&Args::sin, "sin");
+  r.tensor(&Args::out, "out");
+  r.when([](Args& a) { a.position = 4; }, {"the cache holds 5 latents and 5 keys, the call reaches 6; make it longer"});
+  r.when([](Args& a) { a.position = -1; }, {"position is -1, wanted 0 or more"});
+  r.when([](Args& a) { a.cos.shape = {4, 2}; }, {"cos has 4 positions, the call reaches 5"});
+}
 
 }  // namespace
 }  // namespace triptych::testing

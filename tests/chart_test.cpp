@@ -167,6 +167,17 @@ TEST(HeatMap, GivesLargeOnesATooltipARow) {
       1);
 }
 
+TEST(HeatMap, IsTheSameWithoutTooltips) {
+  HeatMap map = map_of(2, {1, 2, 0.5, 0.25});
+  const std::string with = draw(map).element();
+  map.tooltips = false;
+  const std::string without = draw(map).element();
+  EXPECT_EQ(count_of(without, "<title>"), 0);
+  EXPECT_EQ(count_of(without, "<rect"), 0);
+  EXPECT_EQ(count_of(without, "<path"), count_of(with, "<path"));
+  EXPECT_EQ(count_of(without, "<text"), count_of(with, "<text"));
+}
+
 TEST(HeatMap, LeavesHolesAndDrawsWhateverItGets) {
   const std::string hole = draw(map_of(1, {1, NAN, 1})).element();
   EXPECT_EQ(count_of(hole, "<title>"), 2);

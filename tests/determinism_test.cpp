@@ -1,4 +1,4 @@
-// ctest: timeout=120 labels=threads processors=3
+// ctest: timeout=300 labels=threads processors=3
 // What must not change a bit: the number of threads, the number of rows, and the place of a row.
 #include <gtest/gtest.h>
 

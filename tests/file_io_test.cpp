@@ -4,21 +4,18 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <fstream>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "expect_error.h"
 #include "file_limit.h"
 #include "model/crc32c.h"
+#include "small_disk.h"
 #include "temporary_folder.h"
 
 namespace triptych {
@@ -74,10 +71,15 @@ TEST(FileIo, NamesWhatIsWrong) {
   expect_error([&] { read_file(folder.path(), 9); }, ErrorKind::environment, {"Is a directory"});
   expect_error([&] { InputFile{folder.path()}; }, ErrorKind::environment, {"Is a directory"});
   expect_error([&] { InputFile{"/dev/null"}; }, ErrorKind::environment, {"/dev/null", "a device"});
+  expect_error([&] { read_file("/dev/zero", 9); }, ErrorKind::environment, {"/dev/zero", "a device"});
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  expect_error([&] { read_file(folder / "pipe", 9); }, ErrorKind::environment, {"pipe'", "a pipe"});
   expect_error([&] { write_file(folder / "no/such", "x"); }, ErrorKind::environment,
                {"no/such", "No such file"});
   expect_error([&] { sync_directory(folder / "none"); }, ErrorKind::environment, {"none"});
   expect_error([&] { read_file(folder / "a\nb", 9); }, ErrorKind::environment, {"a?b"});
+  // ESC [ as two bytes and as U+009B; U+00A0 and U+00E9 are no control characters.
+  EXPECT_EQ(quoted_text("\x1b[31m \u009b31m \u00a0 \u00e9"), "'?[31m ??31m \u00a0 \u00e9'");
   folder.write("file", "x");
   expect_error([&] { make_fresh_directory(folder / "file/sub"); }, ErrorKind::environment,
                {"file/sub", "Not a directory"});
@@ -126,30 +128,9 @@ TEST(FileIo, ALimitOnSizesLeavesTheOldFile) {
   EXPECT_FALSE(fs::exists(folder / "a.tmp"));
 }
 
-/// Runs `act` in a child process with a file system of 64 KiB mounted at `folder`; false if this
-/// machine lets no test mount one.
-bool on_a_small_disk(const fs::path& folder, const std::function<void()>& act) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    const bool mounted =
-        (::unshare(CLONE_NEWNS) == 0 || ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) &&
-        ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-        ::mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=64k") == 0;
-    if (!mounted) ::_exit(77);
-    act();
-    ::_exit(::testing::Test::HasFailure() ? 1 : 0);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  EXPECT_TRUE(WIFEXITED(status));
-  if (WEXITSTATUS(status) == 77) return false;
-  EXPECT_EQ(WEXITSTATUS(status), 0) << "the child's failures stand above";
-  return true;
-}
-
 TEST(FileIo, AFullDiskLeavesTheOldFile) {
   const TemporaryFolder folder;
-  const bool ran = on_a_small_disk(folder.path(), [&] {
+  const bool ran = testing::on_a_small_disk(folder.path(), "64k", [&] {
     const fs::path file = folder.write("a", "old");
     for (const bool announced : {false, true}) {
       const auto write = [&] {

@@ -132,6 +132,104 @@ TEST(Gradients, GroupedGemm) {
        }});
 }
 
+// A token that is left out has no gradient; the scale is the loss's own.
+TEST(Gradients, CrossEntropy) {
+  for (const auto& [tokens, v] : {std::pair{1, 2}, {7, 17}, {13, 97}}) {
+    HostTensor targets(DType::i32, {tokens});
+    for (std::int64_t t = 0; t < tokens; ++t) targets.set(t, t == 3 ? -1 : static_cast<double>(5 * t % v));
+    const auto call = [=](Tier& t, GuardedMemory& m, const Tensors& in, double scale) {
+      const CrossEntropyArgs a{m.input("logits", in[0]), m.input("targets", targets), scale,
+                               m.update("loss", HostTensor(f64, {1})), m.output("dlogits", f64, in[0].shape())};
+      t.cross_entropy(a);
+      return a;
+    };
+    expect_gradients({"cross_entropy", {random({tokens, v}, 1, -3, 3)},
+                      [=](Tier& t, GuardedMemory& m, const Tensors& in) {
+                        return Tensors{m.read(call(t, m, in, 1).loss_sum)};
+                      },
+                      [=](Tier& t, GuardedMemory& m, const Tensors& in, const Tensors& d) {
+                        return Tensors{m.read(call(t, m, in, d[0][0]).dlogits)};
+                      }});
+  }
+}
+
+TEST(Gradients, Embedding) {
+  const HostTensor tokens(DType::i32, {7}, {4, 0, 2, 4, 4, 0, 1});  // one token of the table is not there
+  expect_gradients({"embedding", {random({5, 13}, 1)},
+                    [=](Tier& t, GuardedMemory& m, const Tensors& in) {
+                      const Tensor y = m.output("out", f64, {7, 13});
+                      t.embedding_forward({m.input("tokens", tokens), m.input("table", in[0]), y});
+                      return Tensors{m.read(y)};
+                    },
+                    [=](Tier& t, GuardedMemory& m, const Tensors& in, const Tensors& dout) {
+                      const Tensor d = m.update("dtable", HostTensor(f64, in[0].shape()));
+                      t.embedding_backward({m.input("tokens", tokens), m.input("dout", dout[0]), d});
+                      return Tensors{m.read(d)};
+                    }});
+}
+
+// The way to the experts and back: each is the other's backward, and the weights' backward gathers.
+TEST(Gradients, DispatchAndCombine) {
+  constexpr std::int64_t tokens = 7, k = 2, e = 4, d = 11;
+  const HostTensor experts(DType::i32, {tokens, k}, {1, 0, 1, 2, 0, 1, 2, 1, 1, 0, 0, 2, 1, 2});  // 3 is empty
+  const auto plan = [=](Tier& t, GuardedMemory& m) {
+    const DispatchPlan p{m.output("offsets", DType::i32, {e + 1}), m.output("padded", DType::i32, {e + 1}),
+                         m.output("row_of", DType::i32, {tokens, k}), m.output("source_of", DType::i32, {tokens * k})};
+    t.dispatch_plan({m.input("experts", experts), p});
+    return p;
+  };
+  const auto gather = [=](Tier& t, GuardedMemory& m, const Tensors& in) {
+    const Tensor rows = m.output("rows", f64, {tokens * k, d});
+    t.dispatch_rows({m.input("source", in[0]), plan(t, m).source_of, k, rows});
+    return Tensors{m.read(rows)};
+  };
+  const auto sum = [=](Tier& t, GuardedMemory& m, const Tensors& in) {
+    const Tensor y = m.output("y", f64, {tokens, d});
+    t.combine({m.input("rows", in[0]), plan(t, m).row_of, m.input("experts", experts), e, 2, y});
+    return Tensors{m.read(y)};
+  };
+  expect_gradients({"dispatch_rows", {random({tokens, d}, 1)}, gather,
+                    [=](Tier& t, GuardedMemory& m, const Tensors&, const Tensors& dy) { return sum(t, m, dy); }});
+  expect_gradients({"combine", {random({tokens * k, d}, 1)}, sum,
+                    [=](Tier& t, GuardedMemory& m, const Tensors&, const Tensors& dy) { return gather(t, m, dy); }});
+  expect_gradients({"dispatch_weights", {random({tokens, k}, 1)},
+                    [=](Tier& t, GuardedMemory& m, const Tensors& in) {
+                      const Tensor w = m.output("weight", f64, {tokens * k});
+                      t.dispatch_weights({m.input("gates", in[0]), plan(t, m).source_of, w});
+                      return Tensors{m.read(w)};
+                    },
+                    [=](Tier& t, GuardedMemory& m, const Tensors&, const Tensors& dw) {
+                      const Tensor dgates = m.output("dgates", f64, {tokens, k});
+                      t.dispatch_weights_backward({m.input("dweight", dw[0]), plan(t, m).row_of, dgates});
+                      return Tensors{m.read(dgates)};
+                    }});
+}
+
+// A sum hands its gradient to both; columns that are split are joined again, and the other way round.
+TEST(Gradients, Elementwise) {
+  const auto add = [](Tier& t, GuardedMemory& m, const Tensors& in) {
+    const Tensor y = m.output("out", f64, in[0].shape());
+    t.add({m.input("a", in[0]), m.input("b", in[1]), y});
+    return Tensors{m.read(y)};
+  };
+  const auto split = [](Tier& t, GuardedMemory& m, const Tensors& in) {
+    const Tensor left = m.output("left", f64, {7, 3}), right = m.output("right", f64, {7, 10});
+    t.split_columns({m.input("whole", in[0]), left, right});
+    return Tensors{m.read(left), m.read(right)};
+  };
+  const auto concat = [](Tier& t, GuardedMemory& m, const Tensors& in) {
+    const Tensor whole = m.output("whole", f64, {7, 13});
+    t.concat_columns({m.input("left", in[0]), m.input("right", in[1]), whole});
+    return Tensors{m.read(whole)};
+  };
+  expect_gradients({"add", {random({97}, 1), random({97}, 2)}, add,
+                    [](Tier&, GuardedMemory&, const Tensors&, const Tensors& d) { return Tensors{d[0], d[0]}; }});
+  expect_gradients({"split_columns", {random({7, 13}, 1)}, split,
+                    [=](Tier& t, GuardedMemory& m, const Tensors&, const Tensors& d) { return concat(t, m, d); }});
+  expect_gradients({"concat_columns", {random({7, 3}, 1), random({7, 10}, 2)}, concat,
+                    [=](Tier& t, GuardedMemory& m, const Tensors&, const Tensors& d) { return split(t, m, d); }});
+}
+
 TEST(Gradients, Attention) {
   constexpr std::int64_t b = 2, s = 11, h = 3, n = 5, p = 4, v = 7;
   HostTensor cos(f64, {s, p / 2}), sin(f64, {s, p / 2});

@@ -1,4 +1,4 @@
-// ctest: timeout=120 labels=sanitize,threads
+// ctest: timeout=300 labels=sanitize,threads
 // The FP8 products, in both accumulations; Hopper's also bit by bit against its definition.
 #include "support/op_test.h"
 #include "support/oracle_grouped_gemm.h"
@@ -8,10 +8,13 @@
 namespace triptych::testing {
 namespace {
 
-const std::vector<Extents> shapes{{{'E', 1}, {'R', 0}, {'N', 128}, {'K', 128}},
-                                  {{'E', 1}, {'R', 1}, {'N', 128}, {'K', 128}},
-                                  {{'E', 3}, {'R', 37}, {'N', 128}, {'K', 256}},
-                                  {{'E', 2}, {'R', 131}, {'N', 256}, {'K', 384}}};
+// P: how the rows are dealt to the groups.
+constexpr std::int64_t dealt = 0, all_on_one = 1;
+const std::vector<Extents> shapes{{{'E', 1}, {'R', 0}, {'N', 128}, {'K', 128}, {'P', dealt}},
+                                  {{'E', 1}, {'R', 1}, {'N', 128}, {'K', 128}, {'P', dealt}},
+                                  {{'E', 3}, {'R', 37}, {'N', 128}, {'K', 256}, {'P', dealt}},
+                                  {{'E', 4}, {'R', 29}, {'N', 128}, {'K', 128}, {'P', all_on_one}},
+                                  {{'E', 2}, {'R', 131}, {'N', 256}, {'K', 384}, {'P', dealt}}};
 
 /// Σ of a block of 128 products as docs/rounding.md says that Hopper sums it, in whole numbers: four
 /// instructions, each of which aligns 32 products and the sum so far to the largest exponent and keeps 13
@@ -46,7 +49,10 @@ class GroupedGemmFp8Test : public OpTest {
     if (IsSkipped()) return;
     const std::int64_t e = extent('E'), r = extent('R'), n = extent('N'), k = extent('K');
     offsets_ = HostTensor(DType::i32, {e + 1});
-    for (std::int64_t i = 1; i < e; ++i) offsets_.set(i, static_cast<double>(r * i / (e + 1)));
+    for (std::int64_t i = 1; i < e; ++i) {
+      // All on the third, so that there are empty groups before it and after it.
+      offsets_.set(i, static_cast<double>(extent('P') == all_on_one ? (i > 2) * r : r * i / (e + 1)));
+    }
     offsets_.set(e, static_cast<double>(r));
     offsets = in("offsets", offsets_);
     x_ = oracle::quantize_rows(uniform(DType::bf16, {r, k}), DType::e4m3, ScaleRule::exact);
@@ -112,6 +118,8 @@ TEST_P(GroupedGemmFp8Test, Wgrad) {
   };
   const HostTensor before = uniform(DType::f32, {e, n, k});
   const Expected want = oracle::grouped_gemm_wgrad(transposed(dyt), transposed(xt), padded, before);
+  const Expected alone = oracle::grouped_gemm_wgrad(transposed(dyt), transposed(xt), padded,
+                                                    HostTensor(DType::f32, {e, n, k}));
   const QuantizedColumns dy_columns{in("dy.q", dyt.q), in("dy.scale", dyt.scale)};
   const QuantizedColumns x_columns{in("x.q", xt.q), in("x.scale", xt.scale)};
   const Tensor bounds = in("padded_offsets", padded);
@@ -119,6 +127,44 @@ TEST_P(GroupedGemmFp8Test, Wgrad) {
     const Tensor dw = inout("dw", before);
     run([&] { tier().grouped_gemm_fp8_wgrad({dy_columns, x_columns, bounds, dw, true, accumulation}); });
     EXPECT_TRUE(agrees("dw", read(dw), want, bound(accumulation), {DType::f32, DType::f32}));
+    const Tensor written = out("dw", DType::f32, before.shape());
+    run([&] { tier().grouped_gemm_fp8_wgrad({dy_columns, x_columns, bounds, written, false, accumulation}); });
+    EXPECT_TRUE(agrees("dw =", read(written), alone, bound(accumulation), {DType::f32, DType::f32},
+                       Zeros::expected));
+  }
+}
+
+// The codes alone: with one group its offsets may be left out.
+TEST_P(GroupedGemmFp8Test, WithoutOffsetsAllRowsAreOneGroup) {
+  const std::int64_t r = extent('R'), n = extent('N'), k = extent('K');
+  const QuantizedWeight one{w.q.rows(0, 1), w.qT.rows(0, 1), w.scale.rows(0, 1)};
+  const Tensor bounds = in("offsets", HostTensor(DType::i32, {2}, {0, static_cast<double>(r)}));
+  for (const Fp8Accumulation accumulation : both) {
+    const Tensor y = out("y", DType::bf16, {r, n}), same_y = out("y", DType::bf16, {r, n});
+    const Tensor dx = out("dx", DType::bf16, {r, k}), same_dx = out("dx", DType::bf16, {r, k});
+    run([&] {
+      tier().grouped_gemm_fp8_forward({x, one, {}, y, accumulation});
+      tier().grouped_gemm_fp8_forward({x, one, bounds, same_y, accumulation});
+      tier().grouped_gemm_fp8_dgrad({dy, one, {}, dx, accumulation});
+      tier().grouped_gemm_fp8_dgrad({dy, one, bounds, same_dx, accumulation});
+    });
+    EXPECT_TRUE(same_bits("y", read(y), read(same_y)));
+    EXPECT_TRUE(same_bits("dx", read(dx), read(same_dx)));
+  }
+}
+
+TEST_P(GroupedGemmFp8Test, ANanStaysInItsRow) {
+  if (extent('R') < 3) return;
+  HostTensor spoilt = x_.q;
+  spoilt.set(1 * extent('K') + 77, std::nan(""));
+  const QuantizedRows bad{in("x.q", spoilt), x.scale};
+  for (const Fp8Accumulation accumulation : both) {
+    const Tensor y = out("y", DType::f32, {extent('R'), extent('N')});
+    run([&] { tier().grouped_gemm_fp8_forward({bad, w, offsets, y, accumulation}); });
+    const HostTensor got = read(y);
+    for (std::int64_t i = 0; i < got.count(); ++i) {
+      ASSERT_EQ(std::isnan(got[i]), i / extent('N') == 1) << i;
+    }
   }
 }
 

@@ -111,12 +111,25 @@ TEST(Metrics, AKillInTheMiddleOfALineLosesThatLineAlone) {
   }
 }
 
+TEST(Metrics, AResumeDoesNotMindWhatFollowsItsStep) {
+  const TemporaryFolder folder;
+  for (const std::string& tail : {std::string(50, '\0'), std::string("\0\n", 2), std::string("half a li\n")}) {
+    const std::string path = folder.write("m", line(1) + line(2) + tail);
+    MetricsWriter writer(path, 2);
+    EXPECT_EQ(content_of(path), line(1) + line(2));
+  }
+}
+
 TEST(Metrics, RefusesAForeignFileAndLeavesItAsItWas) {
   const TemporaryFolder folder;
   for (const char* foreign : {"hello\n", "[1]\n", "{}\n",
                               R"({"step":"1"})"
                               "\n",
                               R"({"step":1.5})"
+                              "\n",
+                              R"({"step":18446744073709551615})"
+                              "\n",
+                              R"({"step":1,"step":2})"
                               "\n",
                               "\n",
                               R"({"step":2})"
@@ -131,8 +144,8 @@ TEST(Metrics, RefusesAForeignFileAndLeavesItAsItWas) {
     const std::string number =
         "line " + std::to_string(std::count(foreign, foreign + std::string(foreign).size(), '\n'));
     expect_error([&] { MetricsWriter(path, 10); }, ErrorKind::environment,
-                 {"m'", number, "\"step\""});
-    expect_error([&] { read_metrics(path); }, ErrorKind::environment, {"m'", number, "\"step\""});
+                 {"m'", number, "mend that line"});
+    expect_error([&] { read_metrics(path); }, ErrorKind::environment, {"m'", number, "mend that line"});
     EXPECT_EQ(content_of(path), foreign);
   }
 }

@@ -5,9 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "support/guarded_memory.h"
+#include "support/refusals.h"
 
 namespace triptych::testing {
 namespace {
@@ -27,7 +29,7 @@ Numbers numbers(std::int64_t t, std::int64_t d, std::int64_t f, std::int64_t e, 
                 std::uint64_t seed = 1) {
   Values v(seed);
   Numbers n;
-  n.shape = {.tokens = t, .sequence = t, .width = d, .inner = f, .experts = e, .rule = rule};
+  n.shape = {.tokens = t, .sequence = std::max<std::int64_t>(t, 1), .width = d, .inner = f, .experts = e, .rule = rule};
   n.x = in_bf16({t, d}, v, 1), n.dy = in_bf16({t, d}, v, 1);
   n.router = in_bf16({e, d}, v, 1), n.bias = in_bf16({e}, v, 0.1);
   n.gate_up = in_bf16({e, 2 * f, d}, v, 2 / std::sqrt(static_cast<double>(d)));
@@ -133,6 +135,22 @@ TEST(MoeLayer, GradientsAreTheDifferences) {
   expect_gradients(numbers(3, 5, 2, 16, {.experts_per_token = 2}));
 }
 
+TEST(MoeLayer, AllTokensOnOneExpert) {
+  Numbers n = numbers(13, 5, 3, 4, {.experts_per_token = 1, .normalize_gates = false});
+  n.bias.set(2, 5);
+  const Results r = run(n, Precision::f64, false);
+  for (const double expert : r.experts.values()) ASSERT_EQ(expert, 2);
+  expect_gradients(n);
+}
+
+TEST(MoeLayer, NoTokensAreNoFault) {
+  const Results r = run(numbers(0, 128, 128, 4, {.experts_per_token = 2}), Precision::bf16);
+  EXPECT_EQ(r.y.count(), 0);
+  for (const HostTensor* gradient : {&r.router, &r.gate_up, &r.down}) {
+    for (const double value : gradient->values()) ASSERT_EQ(value, 0);
+  }
+}
+
 /// |got - want| / |want| of whole tensors.
 double distance(const HostTensor& got, const HostTensor& want) {
   double error = 0;
@@ -192,6 +210,43 @@ TEST(MoeLayer, OneTokenIsTheSumOfItsExpertsByTheFormula) {
       EXPECT_NEAR(got.y[t * d + c], want[static_cast<std::size_t>(c)], 1e-13) << t << ' ' << c;
     }
   }
+}
+
+using MoeLayerRefusals = RefusalTest;
+
+TEST_F(MoeLayerRefusals, Forward) {
+  using Args = MoeLayerForward;
+  const MoeLayerShape shape{.tokens = 6, .sequence = 3, .width = 5, .inner = 4, .experts = 4,
+                            .rule = {.experts_per_token = 2}, .precision = Precision::bf16};
+  Arena plan;
+  take_moe_layer_saved(plan, shape), take_moe_layer_scratch(plan, shape);
+  Arena arena(tier(), plan.used());
+  Args good{.shape = shape, .x = take(DType::bf16, {6, 5}), .weights = {}, .balance_weight = 0,
+            .saved = take_moe_layer_saved(arena, shape), .scratch = take_moe_layer_scratch(arena, shape),
+            .load = take(DType::i32, {4}), .balance_loss = take(DType::f32, {1}), .y = take(DType::bf16, {6, 5})};
+  good.weights.router = take(DType::f32, {4, 5}), good.weights.router_bias = take(DType::f32, {4});
+  good.weights.gate_up = take(DType::bf16, {4, 8, 5}), good.weights.down = take(DType::bf16, {4, 5, 4});
+  const Refusals r("moe_layer_forward", good, [&](const Args& a) { tier().moe_layer_forward(a); });
+  r.tensor(&Args::x, "x");
+  r.tensor(&Args::load, "load");
+  r.tensor(&Args::balance_loss, "balance_loss");
+  r.tensor(&Args::y, "y");
+  r.overlap(&Args::y, &Args::x, "y overlaps x");
+  r.when([](Args& a) { a.weights.down = {}; }, {"weights.down is f32, wanted bf16"});
+  r.when([](Args& a) { a.weights.gate_up.shape = {4, 5, 8}; }, {"weights.gate_up is [4, 5, 8]", "[E,2F,D] = [4, 8, 5]"});
+  r.when([](Args& a) { a.shape.inner = 0; }, {"F = 0", "wanted positive extents"});
+  r.when([](Args& a) { a.shape.sequence = 0; }, {"sequences of 0 tokens do not divide 6 tokens"});
+  r.when([](Args& a) { a.shape.rule.groups = 3; }, {"3 groups do not divide 4 experts"});
+  r.when([](Args& a) { a.shape.precision = Precision::fp8; }, {"D = 5 and F = 4 must be multiples of 128"});
+}
+
+TEST_F(MoeLayerRefusals, MemoryForWhatMakesNoSense) {
+  Arena plan;
+  MoeLayerShape shape{.tokens = 6, .sequence = 0, .width = 5, .inner = 4, .experts = 4, .rule = {}};
+  expect_error([&] { take_moe_layer_saved(plan, shape); }, ErrorKind::usage, {"take_moe_layer_saved: ", "sequences of 0"});
+  expect_error([&] { take_moe_layer_scratch(plan, shape); }, ErrorKind::usage, {"take_moe_layer_scratch: "});
+  shape.sequence = 6, shape.precision = Precision::fp8;
+  expect_error([&] { take_moe_layer_saved(plan, shape); }, ErrorKind::usage, {"multiples of 128"});
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "support/op_test.h"
 #include "support/oracle_quantize.h"
+#include "support/refusals.h"
 
 namespace triptych::testing {
 namespace {
@@ -153,6 +154,58 @@ TEST(E5m6, RoundsToTheNearestAndOfTwoToTheEvenCode) {
     }
   }
   EXPECT_EQ(static_cast<float>(e5m6(1e30f)), 65024);
+}
+
+using QuantizeRefusals = RefusalTest;
+
+TEST_F(QuantizeRefusals, Rows) {
+  const Tensor x = take(DType::bf16, {3, 130}), q = take(DType::e4m3, {3, 130}), scale = take(DType::f32, {3, 2});
+  const Refusals quantise("quantize_rows", QuantizeRows{x, {q, scale}, ScaleRule::exact},
+                          [&](const QuantizeRows& a) { tier().quantize_rows(a); });
+  quantise.tensor(&QuantizeRows::x, "x");
+  quantise.when([](QuantizeRows& a) { a.out.q.dtype = DType::bf16; }, {"out.q is bf16, wanted e4m3 or e5m6"});
+  quantise.when([](QuantizeRows& a) { a.out.q.shape = {3, 131}; }, {"out.q is [3, 131]"});
+  quantise.when([](QuantizeRows& a) { a.out.scale.shape = {3, 1}; }, {"out.scale is [3, 1], wanted", "= [3, 2]"});
+  const Refusals back("dequantize_rows", DequantizeRows{{q, scale}, x},
+                      [&](const DequantizeRows& a) { tier().dequantize_rows(a); });
+  back.tensor(&DequantizeRows::x, "x");
+  back.when([](DequantizeRows& a) { a.in.scale.dtype = DType::bf16; }, {"in.scale is bf16, wanted f32"});
+}
+
+TEST_F(QuantizeRefusals, Transpose) {
+  using Args = QuantizeTranspose;
+  Args good;
+  good.x = take(DType::bf16, {200, 5});
+  good.offsets = take(DType::i32, {3}), good.padded_offsets = take(DType::i32, {3});
+  good.out = {take(DType::e4m3, {5, 384}), take(DType::f32, {5, 3})};
+  const Refusals r("quantize_transpose", good, [&](const Args& a) { tier().quantize_transpose(a); });
+  r.tensor(&Args::x, "x", {0});
+  r.tensor(&Args::padded_offsets, "padded_offsets");
+  r.when([](Args& a) { a.x = {}; }, {"give either x or quantized"});
+  r.when([&](Args& a) { a.quantized = {take(DType::e4m3, {200, 5}), take(DType::f32, {200, 1})}; },
+         {"give either x or quantized, not both"});
+  r.when([](Args& a) { a.offsets = {}; }, {"give offsets and padded_offsets, or neither"});
+  r.when([](Args& a) { a.out.q.shape = {5, 380}; }, {"P = 380 is not a multiple of 128; use padded_rows()"});
+  r.when([](Args& a) { a.out.q.shape = {4, 384}; }, {"out.q is [4, 384]"});
+  r.when([](Args& a) { a.out.scale.shape = {5, 2}; }, {"out.scale is [5, 2]"});
+  r.when(
+      [](Args& a) {
+        a.offsets = {}, a.padded_offsets = {};
+        a.out.q.shape = {5, 128}, a.out.scale.shape = {5, 1};
+      },
+      {"P = 128 is less than R = 200; use padded_rows()"});
+}
+
+TEST_F(QuantizeRefusals, Weight) {
+  using Args = QuantizeWeightArgs;
+  const Args good{take(DType::f32, {2, 5, 130}),
+                  {take(DType::e4m3, {2, 5, 130}), take(DType::e4m3, {2, 130, 5}), take(DType::f32, {2, 1, 2})},
+                  ScaleRule::exact};
+  const Refusals r("quantize_weight", good, [&](const Args& a) { tier().quantize_weight(a); });
+  r.tensor(&Args::w, "w");
+  r.when([](Args& a) { a.out.q.shape = {2, 6, 130}; }, {"out.q is [2, 6, 130]"});
+  r.when([](Args& a) { a.out.qT.shape = {2, 5, 130}; }, {"out.qT is [2, 5, 130]"});
+  r.when([](Args& a) { a.out.scale.shape = {2, 1, 1}; }, {"out.scale is [2, 1, 1]"});
 }
 
 }  // namespace

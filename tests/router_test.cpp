@@ -235,6 +235,19 @@ TEST_P(RouterTrap, TheMeanLoadMayLieBetweenWholeNumbers) {
   EXPECT_EQ(list(m.read(bias)), (Doubles{0.5, 0.5, -0.5}));
 }
 
+TEST_P(RouterTrap, ABiasThatIsNotFiniteIsAFaultToo) {
+  const auto r = route({{1, 2, 3}, {3, 2, 1}}, {0, std::nan(""), 0}, {.experts_per_token = 2},
+                       {Fault::router_not_finite, 0});
+  EXPECT_EQ(list(r.experts), (Doubles{0, 1, 0, 1}));
+}
+
+TEST_P(RouterTrap, AllTokensMayGoToOneExpert) {
+  const auto r = route({{1, 2, 3}, {3, 2, 1}, {0, 0, 0}}, {0, 9, 0}, {.experts_per_token = 1});
+  EXPECT_EQ(list(r.experts), (Doubles{1, 1, 1}));
+  EXPECT_EQ(list(r.load), (Doubles{0, 3, 0}));
+  EXPECT_EQ(list(r.gates), (Doubles{1, 1, 1}));
+}
+
 INSTANTIATE_TEST_SUITE_P(Tiers, RouterTrap, ::testing::ValuesIn(tier_names()),
                          [](const auto& test) { return test.param; });
 

@@ -164,6 +164,17 @@ TEST(Svg, InterruptsALineWhereThereIsNoValue) {
   EXPECT_EQ(path({}), "");
 }
 
+TEST(Svg, PlacesAPictureInAnother) {
+  Svg inner(10, 10, "inner");
+  inner.line(1, 2, 3, 4, "grid");
+  Svg outer(100, 100, "outer");
+  outer.place(inner, 20.5, 30);
+  const std::string svg = outer.document();
+  EXPECT_EQ(markup_fault(svg), "");
+  EXPECT_EQ(count_of(svg, "<svg"), 1);
+  EXPECT_EQ(count_of(svg, "<g transform=\"translate(20.5 30)\">\n<line class=\"grid\" x1=\"1\""), 1);
+}
+
 TEST(Svg, IsWellFormedAloneAndInAPage) {
   Svg svg(100, 50, "a \"title\" & more");
   svg.line(0, 0, 1, 1, "grid");

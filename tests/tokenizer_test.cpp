@@ -169,8 +169,11 @@ TEST(TokenizerFile, RefusesOtherTokenizers) {
     expect_error([&] { require_byte_tokenizer(folder.path()); }, ErrorKind::environment,
                  {"tokenizer.json", why});
   };
-  refuse("", "'model'");
-  refuse("{", "'model'");
+  refuse("", "not JSON");
+  refuse("{", "not JSON");
+  refuse(R"({"model": {"vocab": )" + std::string(100000, '[') + std::string(100000, ']') + "}}",
+         "nested deeper");
+  refuse(R"({"model": {}, "model": {}})", "twice");
   refuse("[1,2]", "'model'");
   refuse(R"({"model": 3})", "'model'");
   refuse(R"({"model": {"vocab": [1]}})", "1 symbols");

@@ -163,45 +163,6 @@ TEST(Trainer, FaultsNameTheStep) {
   expect_error([&] { head->step(); }, ErrorKind::finding, {"step 1", "logit"});
 }
 
-TEST(TrainOptions, JsonBothWays) {
-  TrainOptions o = small_options(Precision::fp8);
-  o.scale_rule = ScaleRule::power_of_two;
-  o.seed = std::numeric_limits<std::uint64_t>::max();
-  o.resolve(small_config());
-  EXPECT_EQ(to_json(parse_train_options(to_json(o), "x")), to_json(o));
-  auto json = to_json(o);
-  json["unknown"] = 1;
-  expect_error([&] { parse_train_options(json, "file"); }, ErrorKind::environment, {"file"});
-  json = to_json(o);
-  json.erase("lr");
-  expect_error([&] { parse_train_options(json, "file"); }, ErrorKind::environment, {"file", "lr"});
-}
-
-TEST(TrainOptions, ResolveFillsInAndRefuses) {
-  TrainOptions o;
-  o.steps = 200;
-  o.resolve(small_config());
-  EXPECT_EQ(o.sequence, 16);
-  EXPECT_EQ(o.warmup, 10);
-  EXPECT_EQ(o.decay_start, 140);
-  EXPECT_EQ(o.floor, o.learning_rate / 10);
-  TrainOptions tiny;
-  tiny.steps = 1;
-  tiny.resolve(small_config());
-  const auto refuse = [](auto change, std::string_view part) {
-    TrainOptions bad;
-    change(bad);
-    expect_error([&] { bad.resolve(small_config()); }, ErrorKind::usage, {part});
-  };
-  refuse([](auto& x) { x.steps = 0; }, "--steps is 0");
-  refuse([](auto& x) { x.batch = -1; }, "--batch is -1");
-  refuse([](auto& x) { x.accumulation = 0; }, "--accumulate is 0");
-  refuse([](auto& x) { x.sequence = 17; }, "--sequence is 17");
-  refuse([](auto& x) { x.learning_rate = std::nan(""); }, "--lr is nan");
-  refuse([](auto& x) { x.mtp_weight = -1; }, "--mtp-weight is -1");
-  refuse([](auto& x) { x.warmup = 1000; x.decay_start = 10; }, "warm-up");
-}
-
 TEST(LoadShares, LargestAndSmallestOfAllLayers) {
   const LoadShares s = load_shares({{1, 2, 3, 4}, {5, 5, 0, 90}});
   EXPECT_DOUBLE_EQ(s.largest, 0.9);

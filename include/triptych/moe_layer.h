@@ -123,9 +123,10 @@ class MoeLayer {
   virtual void do_moe_layer_backward(const MoeLayerBackward& args) = 0;
 };
 
-/// Takes the memory that the forward keeps from an arena.
+/// Takes the memory that the forward keeps from an arena. Throws Error (usage) for extents or a rule that
+/// make no sense.
 MoeLayerSaved take_moe_layer_saved(Arena& arena, const MoeLayerShape& shape);
-/// Takes the scratch of one layer from an arena; layers of one shape can share it.
+/// Takes the scratch of one layer from an arena; layers of one shape can share it. Errors: likewise.
 MoeLayerScratch take_moe_layer_scratch(Arena& arena, const MoeLayerShape& shape);
 
 }  // namespace triptych

@@ -47,7 +47,8 @@ struct FaultReport {
 /// Operations enqueue on the tier's stream and return: in the order of the calls each sees the
 /// results of those before it. Arguments are checked when an operation is called (Error of kind
 /// `usage`); what only the device sees becomes a fault. Nothing synchronises but download,
-/// synchronize and take_fault, and nothing allocates but allocate and reserve_scratch.
+/// synchronize and take_fault, and nothing allocates but allocate and reserve_scratch. An output
+/// shares no memory with another argument unless the operation says that it may.
 ///
 /// A class that lacks an operation does not compile as a Tier. One Tier is used from one thread.
 class Tier : public Embedding,
@@ -130,7 +131,7 @@ class Arena {
   QuantizedWeight take_quantized_weight(std::int64_t experts, std::int64_t n, std::int64_t k);
   /// Bytes taken so far, alignment included.
   std::size_t used() const { return used_; }
-  /// All of the arena's memory as one tensor of bytes.
+  /// The first byte of the arena's memory; nullptr while it only counts.
   void* base() const { return base_; }
 
  private:

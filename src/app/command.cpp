@@ -1,15 +1,19 @@
 #include "app/command.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <new>
 
 #include "model/file_io.h"
+#include "model/huggingface.h"
 #include "train/checkpoint.h"
 #include "train/tokenizer.h"
 #include "triptych/error.h"
@@ -39,6 +43,15 @@ std::string one_line(std::string text) {
 int fail(const std::string& line, int code) {
   spdlog::error("{}", one_line(line));
   return code;
+}
+
+/// Where the caller closed standard input, output or error, a file of ours would take its number, and what
+/// is printed would go into that file.
+void open_standard_files() {
+  for (int file = 0; file >= 0 && file < 3;) {
+    file = ::open("/dev/null", O_RDWR);
+    if (file >= 3) ::close(file);
+  }
 }
 
 void set_up_log() {
@@ -76,18 +89,24 @@ int parse_and_run(int argc, char** argv) {
 
 }  // namespace
 
-void print_line(std::string_view line) {
-  std::fwrite(line.data(), 1, line.size(), stdout);
-  std::fputc('\n', stdout);
+void print(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
 }
+
+void print_line(std::string_view line) { print(std::string(line) + '\n'); }
 
 void print_json(const nlohmann::ordered_json& json) {
   print_line(json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 std::filesystem::path model_folder(const std::filesystem::path& path) {
-  if (std::filesystem::exists(path / "config.json")) return path;
+  std::error_code error;
+  if (std::filesystem::exists(path / "config.json", error)) return path;
+  if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory) {
+    throw environment_error(fmt::format("cannot look into {}: {}; check the path and its permissions", quoted_path(path),
+                                        error.message()));
+  }
   const auto checkpoints = checkpoints_of(path);
   if (!checkpoints.empty()) return checkpoints.back();
   throw environment_error(fmt::format("{} holds neither a model (config.json, model.safetensors) nor a "
@@ -95,9 +114,14 @@ std::filesystem::path model_folder(const std::filesystem::path& path) {
                                       quoted_path(path)));
 }
 
+ModelConfig config_at(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return read_config(std::filesystem::is_directory(path, ignored) ? model_folder(path) : path);
+}
+
 std::string default_data() {
-  if (std::filesystem::is_directory("data")) return "data";
   std::error_code error;
+  if (std::filesystem::is_directory("data", error)) return "data";
   const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
   std::filesystem::path folder = program.parent_path();
   // build/<preset>/bin/triptych in a source tree, or bin/triptych of an installation.
@@ -109,6 +133,18 @@ std::string default_data() {
   return "data";
 }
 
+CLI::Option* add_seed_option(CLI::App& command, std::uint64_t& seed, const std::string& help) {
+  // The parser takes -1 and 2^64 too, for some other seed.
+  const auto check = [](const std::string& text) {
+    std::uint64_t value = 0;
+    const char* const end = text.data() + text.size();
+    const auto [last, error] = std::from_chars(text.data(), end, value);
+    if (error == std::errc() && last == end) return std::string();
+    return fmt::format("is {}; wanted a whole number from 0 to 2^64-1", quoted_text(text));
+  };
+  return command.add_option("--seed", seed, help)->check(check);
+}
+
 void add_tier_options(CLI::App& command, std::string& tier, int& threads) {
   command.add_option("--tier", tier, "implementation that computes: reference")->capture_default_str();
   command.add_option("--threads", threads, "worker threads of the reference tier; 0: all processors")
@@ -116,13 +152,20 @@ void add_tier_options(CLI::App& command, std::string& tier, int& threads) {
 }
 
 int run(int argc, char** argv) {
+  open_standard_files();
   set_up_log();
   // A file that grows past a limit, or a reader that goes away, becomes an error where it is written.
   std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
   try {
-    return parse_and_run(argc, argv);
+    const int code = parse_and_run(argc, argv);
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+    return fail("cannot write to standard output: the disk is full, or its reader went away; give it another "
+                "place", 3);
   } catch (const Error& error) {
     return fail(error.what(), static_cast<int>(error.kind()));
+  } catch (const std::filesystem::filesystem_error& error) {
+    return fail(fmt::format("{}; check the path and its permissions", error.what()), 3);
   } catch (const std::bad_alloc&) {
     return fail("out of memory; choose a smaller --preset or --batch (triptych info predicts the need)", 3);
   } catch (const std::exception& error) {

@@ -22,7 +22,9 @@ void add_compare(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
 void add_info(CLI::App& app, Action& action);
 
-/// A line to standard output, and at once.
+/// Text to standard output, and at once. A failure to write is told when the command has ended.
+void print(std::string_view text);
+/// The same with a line's end.
 void print_line(std::string_view line);
 /// A JSON document to standard output.
 void print_json(const nlohmann::ordered_json& json);
@@ -31,9 +33,15 @@ void print_json(const nlohmann::ordered_json& json);
 /// Raises an environment_error if it is neither.
 std::filesystem::path model_folder(const std::filesystem::path& path);
 
+/// The model that a config.json describes: that file itself, or the one in a folder that model_folder() takes.
+ModelConfig config_at(const std::filesystem::path& path);
+
 /// The text that `train` reads by default: data/ in the working directory, or else where the program
 /// was built or installed. Returns "data" if it is nowhere.
 std::string default_data();
+
+/// Adds --seed, and refuses what is no number from 0 to 2^64-1.
+CLI::Option* add_seed_option(CLI::App& command, std::uint64_t& seed, const std::string& help);
 
 /// Adds --tier and --threads.
 void add_tier_options(CLI::App& command, std::string& tier, int& threads);

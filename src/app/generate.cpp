@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <memory>
 
 #include "app/command.h"
@@ -28,11 +27,6 @@ struct Arguments {
   bool json = false;
 };
 
-void put(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
-}
-
 int generate(const Arguments& a) {
   if (a.bytes < 0) throw usage_error(fmt::format("generate: --bytes is {}; wanted 0 or more", a.bytes));
   a.sample.validate();
@@ -51,13 +45,13 @@ int generate(const Arguments& a) {
   Sampler sampler(a.sample);
   std::string text;
   TerminalText shown;
-  if (!a.json) put(printable(a.prompt));
+  if (!a.json) print(printable(a.prompt));
   generate_text(generator, sampler, a.prompt, a.bytes, [&](char c) {
     text += c;
-    if (!a.json) put(shown.feed(std::string_view(&c, 1)));
+    if (!a.json) print(shown.feed(std::string_view(&c, 1)));
   });
   if (!a.json) {
-    put(shown.finish() + "\n");
+    print(shown.finish() + "\n");
     return 0;
   }
   print_json({{"model", folder.string()}, {"prompt", printable(a.prompt)}, {"text", printable(text)},
@@ -78,7 +72,7 @@ void add_generate(CLI::App& app, Action& action) {
       ->capture_default_str();
   c->add_option("--top-p", a->sample.top_p, "draw from the likeliest bytes that make up this share")
       ->capture_default_str();
-  c->add_option("--seed", a->sample.seed, "of the draws")->capture_default_str();
+  add_seed_option(*c, a->sample.seed, "of the draws")->capture_default_str();
   c->add_option("--precision", a->precision, "f64, f32, bf16 or fp8")->capture_default_str();
   add_tier_options(*c, a->tier, a->threads);
   c->add_flag("--json", a->json, "print text and bytes as JSON");

@@ -4,7 +4,6 @@
 
 #include "app/command.h"
 #include "app/presets.h"
-#include "model/huggingface.h"
 #include "train/memory_plan.h"
 #include "triptych/tier.h"
 #include "triptych/version.h"
@@ -31,14 +30,14 @@ Json tier_state(const std::string& name, int threads) {
   try {
     return {{"name", name}, {"device", make_tier({.name = name, .threads = threads})->device()}};
   } catch (const Error& error) {
+    if (error.kind() == ErrorKind::usage) throw;
     return {{"name", name}, {"missing", error.what()}};
   }
 }
 
 Json memory_state(const Arguments& a) {
   TrainOptions options = preset_options(a.preset);
-  const ModelConfig config = a.config.empty() ? preset_config(a.preset)
-                                              : read_config(model_folder(a.config));
+  const ModelConfig config = a.config.empty() ? preset_config(a.preset) : config_at(a.config);
   if (a.batch != 0) options.batch = a.batch;
   options.sequence = a.sequence;
   options.precision = parse_precision(a.precision);
@@ -95,7 +94,7 @@ void add_info(CLI::App& app, Action& action) {
   CLI::App* c = app.add_subcommand("info", "tiers, devices, versions, what is missing, predicted memory");
   auto a = std::make_shared<Arguments>();
   c->add_option("--preset", a->preset, "model whose memory to predict: nano, tiny or mini")->capture_default_str();
-  c->add_option("--config", a->config, "model folder instead of the preset");
+  c->add_option("--config", a->config, "model of this config.json (or folder) instead of the preset's");
   c->add_option("--precision", a->precision, "f64, f32, bf16 or fp8")->capture_default_str();
   c->add_flag("--bf16-moments", a->bf16_moments, "optimizer moments in bf16");
   c->add_option("--batch", a->batch, "sequences of a micro-batch; default by preset");

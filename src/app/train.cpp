@@ -5,8 +5,6 @@
 
 #include "app/command.h"
 #include "app/presets.h"
-#include "model/file_io.h"
-#include "model/huggingface.h"
 #include "train/training_run.h"
 
 namespace triptych::app {
@@ -78,7 +76,7 @@ void add_step_options(CLI::App& c, TrainOptions& o) {
   option(c, "balance-alpha", o.balance_alpha, "weight of the balance loss; default 1e-4");
   option(c, "balance-speed", o.balance_speed, "speed of the routers' biases; default by preset");
   option(c, "mtp-weight", o.mtp_weight, "weight of the second-next byte's loss; default 0.3");
-  option(c, "seed", o.seed, "of parameters and data order; default 1");
+  add_seed_option(c, o.seed, "of parameters and data order; default 1");
 }
 
 /// The preset's options with those that were given in their place.
@@ -100,10 +98,7 @@ TrainOptions chosen_options(const CLI::App& command, const Arguments& a, std::se
 }
 
 ModelConfig chosen_config(const Arguments& a) {
-  if (a.config.empty()) return preset_config(a.preset);
-  const std::filesystem::path path = a.config;
-  if (std::filesystem::is_directory(path)) return read_config(model_folder(path));
-  return parse_config(read_file(path, std::size_t{1} << 20), path.string());
+  return a.config.empty() ? preset_config(a.preset) : config_at(a.config);
 }
 
 void print_result(const RunSummary& s, std::int64_t experts) {

@@ -47,6 +47,7 @@ void Attention::attention_forward(const AttentionForward& a) {
   check.tensor(a.lse, "lse", acc, {e.b, e.h, e.s}, "[B,H,S]");
   check.apart(a.out, "out", a.q, "q");
   check.apart(a.out, "out", a.kv, "kv");
+  check.apart(a.out, "out", a.k_rope, "k_rope");
   do_attention_forward(a);
 }
 
@@ -62,7 +63,9 @@ void Attention::attention_backward(const AttentionBackward& a) {
   check.tensor(a.dkv, "dkv", a.q.dtype, a.kv.shape, "[B,S,H,N+Vd]");
   check.tensor(a.dk_rope, "dk_rope", a.q.dtype, a.k_rope.shape, "[B,S,P]");
   check.apart(a.dq, "dq", a.q, "q");
+  check.apart(a.dq, "dq", a.dout, "dout");
   check.apart(a.dkv, "dkv", a.kv, "kv");
+  check.apart(a.dkv, "dkv", a.dout, "dout");
   check.apart(a.dk_rope, "dk_rope", a.k_rope, "k_rope");
   do_attention_backward(a);
 }

@@ -10,7 +10,8 @@ void Dispatch::dispatch_plan(const DispatchPlanArgs& a) {
   check.rank(a.plan.offsets, "offsets", 1, "[E+1]");
   const std::int64_t t = a.experts.shape[0], k = a.experts.shape[1], e1 = a.plan.offsets.shape[0];
   check.that(e1 >= 2, "offsets has {} entries; wanted E+1 of at least one expert", e1);
-  check.that(t * k < (std::int64_t{1} << 31), "{} tokens of {} choices exceed 2^31 rows", t, k);
+  check.that(padded_rows(t * k, e1 - 1) < (std::int64_t{1} << 31),
+             "{} tokens of {} choices exceed 2^31 rows; use a smaller batch", t, k);
   check.tensor(a.experts, "experts", DType::i32, {t, k}, "[T,K]");
   check.tensor(a.plan.offsets, "offsets", DType::i32, {e1}, "[E+1]");
   check.tensor(a.plan.padded_offsets, "padded_offsets", DType::i32, {e1}, "[E+1]");

@@ -1,6 +1,6 @@
 #include "triptych/moe_layer.h"
 
-#include "contract/check.h"
+#include "contract/check_rule.h"
 #include "triptych/tier.h"
 
 // The layer composed of the fine operations: what a fused one must equal, rounding point by rounding
@@ -9,27 +9,40 @@
 namespace triptych {
 namespace {
 
-void check_shape(const Check& check, const MoeLayerShape& s) {
+void check_extents(const Check& check, const MoeLayerShape& s) {
   check.that(s.tokens >= 0 && s.width >= 1 && s.inner >= 1 && s.experts >= 1,
              "T = {}, D = {}, F = {}, E = {}; wanted positive extents", s.tokens, s.width, s.inner,
              s.experts);
+  check_rule(check, s.rule, s.experts, s.tokens, s.sequence);
+}
+
+void check_shape(const Check& check, const MoeLayerShape& s) {
+  check_extents(check, s);
   check.that(s.precision != Precision::fp8 ||
                  (s.width % fp8_block == 0 && s.inner % fp8_block == 0),
              "D = {} and F = {} must be multiples of 128 (one FP8 scale block); pad them or use the "
              "bf16 policy", s.width, s.inner);
 }
 
+void check_codes(const Check& check, const QuantizedWeight& w, std::int64_t e, std::int64_t n,
+                 std::int64_t k) {
+  check.tensor(w.q, "weights.fp8 q", DType::e4m3, {e, n, k}, "[E,N,K]");
+  check.tensor(w.qT, "weights.fp8 qT", DType::e4m3, {e, k, n}, "[E,K,N]");
+  const std::int64_t n_blocks = (n + fp8_block - 1) / fp8_block;
+  check.tensor(w.scale, "weights.fp8 scale", DType::f32, {e, n_blocks, k / fp8_block},
+               "[E,⌈N/128⌉,⌈K/128⌉]");
+}
+
 void check_weights(const Check& check, const MoeLayerShape& s, const MoeLayerWeights& w) {
   const DType acc = accumulation_dtype(s.precision), store = storage_dtype(s.precision);
   check.tensor(w.router, "weights.router", acc, {s.experts, s.width}, "[E,D]");
   check.tensor(w.router_bias, "weights.router_bias", acc, {s.experts}, "[E]");
-  const Shape gate_up{s.experts, 2 * s.inner, s.width}, down{s.experts, s.width, s.inner};
   if (s.precision == Precision::fp8) {
-    check.tensor(w.fp8_gate_up.q, "weights.fp8_gate_up.q", DType::e4m3, gate_up, "[E,2F,D]");
-    check.tensor(w.fp8_down.q, "weights.fp8_down.q", DType::e4m3, down, "[E,D,F]");
+    check_codes(check, w.fp8_gate_up, s.experts, 2 * s.inner, s.width);
+    check_codes(check, w.fp8_down, s.experts, s.width, s.inner);
   } else {
-    check.tensor(w.gate_up, "weights.gate_up", store, gate_up, "[E,2F,D]");
-    check.tensor(w.down, "weights.down", store, down, "[E,D,F]");
+    check.tensor(w.gate_up, "weights.gate_up", store, {s.experts, 2 * s.inner, s.width}, "[E,2F,D]");
+    check.tensor(w.down, "weights.down", store, {s.experts, s.width, s.inner}, "[E,D,F]");
   }
 }
 
@@ -56,8 +69,10 @@ void MoeLayer::moe_layer_forward(const MoeLayerForward& a) {
   const MoeLayerShape& s = a.shape;
   check_shape(check, s);
   check_weights(check, s, a.weights);
-  const DType store = storage_dtype(s.precision);
+  const DType store = storage_dtype(s.precision), acc = accumulation_dtype(s.precision);
   check.tensor(a.x, "x", store, {s.tokens, s.width}, "[T,D]");
+  check.tensor(a.load, "load", DType::i32, {s.experts}, "[E]");
+  check.tensor(a.balance_loss, "balance_loss", acc, {1}, "[1]");
   check.tensor(a.y, "y", store, {s.tokens, s.width}, "[T,D]");
   check.apart(a.y, "y", a.x, "x");
   do_moe_layer_forward(a);
@@ -82,6 +97,7 @@ void MoeLayer::moe_layer_backward(const MoeLayerBackward& a) {
 }
 
 MoeLayerSaved take_moe_layer_saved(Arena& arena, const MoeLayerShape& s) {
+  check_shape(Check("take_moe_layer_saved"), s);
   const DType store = storage_dtype(s.precision), acc = accumulation_dtype(s.precision);
   const std::int64_t t = s.tokens, k = s.rule.experts_per_token, r = s.rows();
   MoeLayerSaved saved;
@@ -104,6 +120,7 @@ MoeLayerSaved take_moe_layer_saved(Arena& arena, const MoeLayerShape& s) {
 }
 
 MoeLayerScratch take_moe_layer_scratch(Arena& arena, const MoeLayerShape& s) {
+  check_extents(Check("take_moe_layer_scratch"), s);
   const DType store = storage_dtype(s.precision), acc = accumulation_dtype(s.precision);
   const std::int64_t t = s.tokens, r = s.rows();
   MoeLayerScratch scratch;

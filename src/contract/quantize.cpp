@@ -7,12 +7,15 @@ namespace {
 
 std::int64_t blocks(std::int64_t n) { return (n + fp8_block - 1) / fp8_block; }
 
-void check_codes(const Check& check, const QuantizedRows& rows, const char* name,
-                 const Shape& shape) {
+struct Names {
+  const char *q, *scale;
+};
+
+void check_codes(const Check& check, const QuantizedRows& rows, const Names& names, const Shape& shape) {
   check.that(rows.q.dtype == DType::e4m3 || rows.q.dtype == DType::e5m6,
-             "{}.q is {}, wanted e4m3 or e5m6", name, name_of(rows.q.dtype));
-  check.tensor(rows.q, "q", rows.q.dtype, shape, "[R,C]");
-  check.tensor(rows.scale, "scale", DType::f32, {shape[0], blocks(shape[1])}, "[R,⌈C/128⌉]");
+             "{} is {}, wanted e4m3 or e5m6", names.q, name_of(rows.q.dtype));
+  check.tensor(rows.q, names.q, rows.q.dtype, shape, "[R,C]");
+  check.tensor(rows.scale, names.scale, DType::f32, {shape[0], blocks(shape[1])}, "[R,⌈C/128⌉]");
 }
 
 }  // namespace
@@ -22,7 +25,7 @@ void Quantize::quantize_rows(const QuantizeRows& a) {
   check.storage(a.x, "x");
   check.rank(a.x, "x", 2, "[R,C]");
   check.tensor(a.x, "x", a.x.dtype, a.x.shape, "[R,C]");
-  check_codes(check, a.out, "out", a.x.shape);
+  check_codes(check, a.out, {"out.q", "out.scale"}, a.x.shape);
   do_quantize_rows(a);
 }
 
@@ -31,7 +34,7 @@ void Quantize::dequantize_rows(const DequantizeRows& a) {
   check.storage(a.x, "x");
   check.rank(a.x, "x", 2, "[R,C]");
   check.tensor(a.x, "x", a.x.dtype, a.x.shape, "[R,C]");
-  check_codes(check, a.in, "in", a.x.shape);
+  check_codes(check, a.in, {"in.q", "in.scale"}, a.x.shape);
   do_dequantize_rows(a);
 }
 
@@ -43,7 +46,7 @@ void Quantize::quantize_transpose(const QuantizeTranspose& a) {
   check.rank(in, codes ? "quantized.q" : "x", 2, "[R,C]");
   const std::int64_t c = in.shape[1];
   if (codes) {
-    check_codes(check, a.quantized, "quantized", in.shape);
+    check_codes(check, a.quantized, {"quantized.q", "quantized.scale"}, in.shape);
   } else {
     check.storage(a.x, "x");
     check.tensor(a.x, "x", a.x.dtype, a.x.shape, "[R,C]");

@@ -6,6 +6,7 @@ namespace triptych {
 namespace {
 
 constexpr std::size_t alignment = 256;
+constexpr std::size_t most_bytes = std::size_t{1} << 62;
 
 constexpr std::size_t align(std::size_t bytes) {
   return (bytes + alignment - 1) / alignment * alignment;
@@ -46,7 +47,12 @@ Arena::~Arena() {
 
 Tensor Arena::take(DType dtype, Shape shape) {
   const std::size_t begin = used_;
-  const std::size_t bytes = static_cast<std::size_t>(shape.count()) * size_of(dtype);
+  std::size_t bytes = 0;
+  // An extent that a plan cannot count would wrap round to a small one.
+  if (__builtin_mul_overflow(shape.count(), size_of(dtype), &bytes) || bytes > most_bytes - begin) {
+    throw usage_error(fmt::format("arena: {} {} beside {} bytes is more than there is to address; use a "
+                                  "smaller batch or narrower layers", name_of(dtype), shape.str(), begin));
+  }
   used_ += align(bytes);
   if (tier_ == nullptr) return {nullptr, dtype, shape};
   if (used_ > size_) {

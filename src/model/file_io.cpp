@@ -19,9 +19,13 @@ namespace fs = std::filesystem;
 namespace {
 
 std::string on_one_line(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(),
-      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    // U+0080 … U+009F, the second set of control characters, is C2 80 … C2 9F.
+    const bool second = byte >= 0x80 && byte < 0xA0 && i > 0 && text[i - 1] == '\xC2';
+    if (second) text[i - 1] = '?';
+    if (second || byte < 0x20 || byte == 0x7F) text[i] = '?';
+  }
   return text;
 }
 
@@ -58,12 +62,6 @@ fs::path parent_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-void remove_tree(const fs::path& path) {
-  std::error_code error;
-  fs::remove_all(path, error);
-  if (error) throw file_error("remove", path, error.value());
-}
-
 }  // namespace
 
 std::string quoted_text(std::string_view text) {
@@ -77,28 +75,15 @@ std::string quoted_text(std::string_view text) {
 std::string quoted_path(const fs::path& path) { return '\'' + on_one_line(path.string()) + '\''; }
 
 std::string read_file(const fs::path& path, std::size_t max_bytes) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0) throw file_error("open", path, errno);
-  struct stat status = {};
-  if (::fstat(file.get(), &status) != 0) throw file_error("read", path, errno);
-  // One byte more than the file's size, so that its end is met without growing the buffer.
-  std::string content(std::min(static_cast<std::size_t>(status.st_size), max_bytes) + 1, '\0');
-  std::size_t used = 0;
-  for (;;) {
-    const ssize_t got = ::read(file.get(), content.data() + used, content.size() - used);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw file_error("read", path, errno);
-    if (got == 0) break;
-    used += static_cast<std::size_t>(got);
-    if (used > max_bytes) {
-      throw environment_error(
-          fmt::format("{} holds more than {} bytes, the most that is read; "
-                      "choose a smaller file",
-                      quoted_path(path), max_bytes));
-    }
-    if (used == content.size()) content.resize(2 * used);
+  const InputFile file(path);
+  if (file.size() > max_bytes) {
+    throw environment_error(
+        fmt::format("{} holds more than {} bytes, the most that is read; "
+                    "choose a smaller file",
+                    quoted_path(path), max_bytes));
   }
-  content.resize(used);
+  std::string content(static_cast<std::size_t>(file.size()), '\0');
+  file.read_at(0, std::as_writable_bytes(std::span(content)));
   return content;
 }
 
@@ -199,6 +184,12 @@ void sync_directory(const fs::path& path) {
   if (directory.get() < 0) throw file_error("open", path, errno);
   // Some network file systems cannot sync a directory and say EINVAL; there is nothing else to do.
   if (::fsync(directory.get()) != 0 && errno != EINVAL) throw file_error("write", path, errno);
+}
+
+void remove_tree(const fs::path& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (error) throw file_error("remove", path, error.value());
 }
 
 void make_fresh_directory(const fs::path& path) {

@@ -13,14 +13,14 @@
 
 namespace triptych {
 
-/// The text between single quotes on one line: control bytes are shown as '?', and of a text longer
-/// than 200 bytes the first 150 and the last 40.
+/// The text between single quotes on one line: bytes of control characters are shown as '?', and of a
+/// text longer than 200 bytes the first 150 and the last 40.
 std::string quoted_text(std::string_view text);
 /// quoted_text() of the path, whole.
 std::string quoted_path(const std::filesystem::path& path);
 
-/// The bytes of a file. One that cannot be opened or read, or that holds more than `max_bytes`,
-/// raises an environment_error.
+/// The bytes of a file. One that cannot be opened or read, that is no regular file (InputFile), or that
+/// holds more than `max_bytes`, raises an environment_error.
 std::string read_file(const std::filesystem::path& path, std::size_t max_bytes);
 
 /// Replaces the file's content as one step: an OutputFile written and committed.
@@ -87,6 +87,9 @@ class OutputFile {
 
 /// Forces a directory's entries (names that were made, renamed or removed in it) to the disk.
 void sync_directory(const std::filesystem::path& path);
+
+/// Removes a file, or a directory with all that is in it; nothing if there is none.
+void remove_tree(const std::filesystem::path& path);
 
 /// An empty directory of that name: what a kill left there before is removed. Parents are made.
 void make_fresh_directory(const std::filesystem::path& path);

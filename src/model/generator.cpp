@@ -19,6 +19,11 @@ Generator::Generator(Model& model, std::int64_t capacity)
   take(measure);
   arena_ = std::make_unique<Arena>(model.tier(), measure.used());
   take(*arena_);
+  // The router adds to these, and nobody reads them.
+  for (const Block::Cache& cache : caches_) {
+    if (!cache.saved.load.absent()) model.tier().zero(cache.saved.load);
+  }
+  model.tier().zero(balance_);
   const RopeTable table = rope_table(config, capacity);
   for (const auto& [to, values] : {std::pair{cos_, &table.cos}, std::pair{sin_, &table.sin}}) {
     if (to.dtype == DType::f64) {

@@ -11,7 +11,7 @@
 namespace triptych {
 namespace {
 
-constexpr std::size_t config_limit = std::size_t{1} << 20;
+constexpr std::size_t config_bytes = std::size_t{1} << 20;
 /// Elements that are moved at a time: the host's memory beside the tier's.
 constexpr std::int64_t piece = std::int64_t{1} << 20;
 
@@ -159,9 +159,10 @@ void read_parameters(const std::filesystem::path& file, Model& model) {
   model.parameters().refresh(model.tier());
 }
 
-ModelConfig read_config(const std::filesystem::path& folder) {
-  const std::filesystem::path file = folder / "config.json";
-  return parse_config(read_file(file, config_limit), file.string());
+ModelConfig read_config(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const std::filesystem::path file = std::filesystem::is_directory(path, ignored) ? path / "config.json" : path;
+  return parse_config(read_file(file, config_bytes), quoted_path(file));
 }
 
 void save_model(const std::filesystem::path& folder, const Model& model) {
@@ -171,7 +172,9 @@ void save_model(const std::filesystem::path& folder, const Model& model) {
 
 void load_model(const std::filesystem::path& folder, Model& model) {
   const std::filesystem::path file = folder / "model.safetensors";
-  if (!std::filesystem::exists(file) && std::filesystem::exists(folder / "model.safetensors.index.json")) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored) &&
+      std::filesystem::exists(folder / "model.safetensors.index.json", ignored)) {
     throw environment_error(fmt::format("{}: the model is cut in several files; save it as one "
                                         "(save_pretrained with a larger max_shard_size)",
                                         quoted_path(folder)));

@@ -44,8 +44,8 @@ void write_parameters(const std::filesystem::path& file, const Model& model);
 /// the MTP layer are passed over, and so is the whole MTP layer if the model has none.
 void read_parameters(const std::filesystem::path& file, Model& model);
 
-/// The config.json of a model folder. Errors: read_file, parse_config.
-ModelConfig read_config(const std::filesystem::path& folder);
+/// The model of a config.json: that file, or the one in a model folder. Errors: read_file, parse_config.
+ModelConfig read_config(const std::filesystem::path& path);
 
 /// Writes config.json and model.safetensors into a folder that exists.
 void save_model(const std::filesystem::path& folder, const Model& model);

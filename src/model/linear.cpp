@@ -90,7 +90,7 @@ void dense_backward(const BlockContext& c, const Parameter& gate_up, const Param
   const ConstTensor wide = codes ? ConstTensor(dwide) : ConstTensor(saved.gate_up);
   const Tensor act = c.scratch.act.prefix({t, f2 / 2}), dact = c.scratch.dact.prefix({t, f2 / 2});
   if (codes) c.tier.dequantize_rows({.in = saved.fp8_gate_up, .x = dwide});
-  // dact comes first, act is made again beside it, then W_down's gradient wants both dy and act.
+  // act is made again, because W_down's gradient wants both dy and act.
   c.tier.swiglu_forward({.gate_up = wide, .weight = {}, .rows = {}, .act = act});
   linear_backward(c, down, act, dy, dact);
   c.tier.swiglu_backward({.gate_up = wide, .weight = {}, .rows = {}, .dact = dact,

@@ -15,8 +15,8 @@ ModelOptions checked(const ModelConfig& config, const ModelOptions& o) {
                                   o.batch, o.sequence));
   }
   if (o.sequence > config.max_position_embeddings) {
-    throw usage_error(fmt::format("model: sequences of {} tokens exceed max_position_embeddings = {}",
-                                  o.sequence, config.max_position_embeddings));
+    throw usage_error(fmt::format("model: sequences of {} tokens exceed max_position_embeddings = {}; "
+                                  "shorten them, or raise it", o.sequence, config.max_position_embeddings));
   }
   return o;
 }

@@ -23,7 +23,8 @@ int available_processors() {
 std::string processor_name() {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);) {
-    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+    const std::size_t colon = line.find(": ");
+    if (line.rfind("model name", 0) == 0 && colon != std::string::npos) return line.substr(colon + 2);
   }
   return "CPU";
 }
@@ -59,8 +60,14 @@ void Workspace::reset() {
   const std::size_t total = bytes();
   for (const Block& block : blocks_) std::free(block.memory);
   blocks_.clear();
-  blocks_.push_back({std::aligned_alloc(alignment, total), total});
-  if (blocks_.back().memory == nullptr) throw std::bad_alloc();
+  add_block(total);
+}
+
+void Workspace::add_block(std::size_t bytes) {
+  blocks_.reserve(blocks_.size() + 1);
+  void* memory = std::aligned_alloc(alignment, bytes);
+  if (memory == nullptr) throw std::bad_alloc();
+  blocks_.push_back({memory, bytes});
 }
 
 std::size_t Workspace::bytes() const {
@@ -73,8 +80,7 @@ void* Workspace::take_bytes(std::size_t bytes) {
   const std::size_t padded = (bytes + 63) / 64 * 64;
   if (blocks_.empty() || used_ + padded > blocks_.back().bytes) {
     const std::size_t size = std::max<std::size_t>((padded + alignment - 1) / alignment * alignment, 4096);
-    blocks_.push_back({std::aligned_alloc(alignment, size), size});
-    if (blocks_.back().memory == nullptr) throw std::bad_alloc();
+    add_block(size);
     used_ = 0;
   }
   void* memory = static_cast<std::byte*>(blocks_.back().memory) + used_;

@@ -37,6 +37,7 @@ class Workspace {
 
  private:
   void* take_bytes(std::size_t bytes);
+  void add_block(std::size_t bytes);
   struct Block {
     void* memory;
     std::size_t bytes;

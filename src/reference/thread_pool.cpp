@@ -1,12 +1,27 @@
 #include "reference/thread_pool.h"
 
+#include <fmt/format.h>
+
+#include <system_error>
+
+#include "triptych/error.h"
+
 namespace triptych::reference {
 
 ThreadPool::ThreadPool(int threads) {
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+  try {
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+  } catch (const std::system_error& error) {
+    const std::size_t started = workers_.size() + 1;
+    stop();
+    throw environment_error(fmt::format("threads: {} of {} could be started: {}; use fewer (--threads)",
+                                        started, threads, error.code().message()));
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;

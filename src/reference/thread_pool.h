@@ -19,7 +19,7 @@ namespace triptych::reference {
 /// index owns: then results do not depend on the number of threads. Running a loop allocates nothing.
 class ThreadPool {
  public:
-  /// REQUIRES: threads ≥ 1.
+  /// REQUIRES: threads ≥ 1. Throws Error (environment) if the system does not give so many.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -44,6 +44,7 @@ class ThreadPool {
     std::int64_t count = 0;
   };
 
+  void stop();
   void run_loop(Loop loop);
   void work(int thread);
   void take_indices(const Loop& loop, int thread);

@@ -4,10 +4,16 @@
 #include "triptych/tier.h"
 
 namespace triptych {
+namespace {
+
+constexpr int most_threads = 4096;
+
+}  // namespace
 
 std::unique_ptr<Tier> make_tier(const TierOptions& options) {
-  if (options.threads < 0) {
-    throw usage_error(fmt::format("threads: {} is negative; 0 takes all processors", options.threads));
+  if (options.threads < 0 || options.threads > most_threads) {
+    throw usage_error(fmt::format("threads: {}; wanted 1 to {}, or 0 for all processors", options.threads,
+                                  most_threads));
   }
   if (options.name == "reference") {
     return std::make_unique<reference::ReferenceTier>(options.threads);

@@ -57,6 +57,7 @@ struct HeatMap {
   std::int64_t rows = 0;
   std::vector<double> edges;   ///< columns + 1 ascending: column c covers edges[c] … edges[c+1]-1
   std::vector<double> values;  ///< [rows, columns] ≥ 0; one that is not finite leaves a hole
+  bool tooltips = true;        ///< false for a file of its own, where a browser shows none
 };
 
 /// Draws the map. A value v has the colour h6 + 3·log2 v, rounded and held within h0 … h12: a step

@@ -25,7 +25,7 @@ constexpr const char* config_file = "config.json";
 constexpr const char* state_file = "state.json";
 constexpr const char* unfinished = ".tmp";
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
 
 /// N of "step-N"; nothing for another name.
 std::optional<std::int64_t> step_of(const std::string& name) {
@@ -112,21 +112,18 @@ void read_moments(const std::filesystem::path& file, Model& model) {
 }
 
 /// The CRC-32C of all members but itself, whatever their order.
-std::string sum_of_members(const Json& state) {
-  nlohmann::json members(state);
-  members.erase("crc32c");
-  return fmt::format("{:08x}", sum_of(members.dump()));
+std::string sum_of_members(Json state) {
+  state.erase("crc32c");
+  return fmt::format("{:08x}", sum_of(state.dump()));
 }
 
-Json state_json(const Trainer& trainer, std::uint64_t text, const std::string& config) {
-  nlohmann::json loader;
-  to_json(loader, trainer.loader_state());
-  Json state = {{"format", 1},
-                {"step", trainer.steps()},
-                {"loader", Json(loader)},
-                {"text", fmt::format("{:016x}", text)},
-                {"config_crc32c", fmt::format("{:08x}", sum_of(config))},
-                {"options", to_json(trainer.options())}};
+nlohmann::ordered_json state_json(const Trainer& trainer, std::uint64_t text, const std::string& config) {
+  nlohmann::ordered_json state = {{"format", 1},
+                                  {"step", trainer.steps()},
+                                  {"loader", Json(trainer.loader_state())},
+                                  {"text", fmt::format("{:016x}", text)},
+                                  {"config_crc32c", fmt::format("{:08x}", sum_of(config))},
+                                  {"options", to_json(trainer.options())}};
   state["crc32c"] = sum_of_members(state);
   return state;
 }
@@ -149,40 +146,70 @@ void remove_checkpoint(const std::filesystem::path& checkpoint) {
   if (!error) std::filesystem::remove_all(doomed, error);
 }
 
-TrainState parse_state(const Json& json, const std::string& where, const std::string& config) {
-  TrainState state;
-  if (json.at("format") != 1) {
-    throw environment_error(fmt::format("{}: format is {}, this version reads 1", where,
-                                        json.at("format").dump()));
+/// Reads state.json's object field by field; every error names the file, the field and its value.
+class StateReader {
+ public:
+  StateReader(const Json& json, const std::string& where) : json_(json), where_(where) {}
+
+  TrainState read(const std::string& config, const std::string& config_where) const {
+    if (!json_.is_object()) throw error(fmt::format("it is {}, wanted an object", shown(json_)));
+    if (field("format") != 1) {
+      throw error(fmt::format("format is {}, this version reads 1", shown(field("format"))));
+    }
+    if (field("config_crc32c") != fmt::format("{:08x}", sum_of(config))) {
+      throw error("config.json beside it is not the one that it was saved with; put that back");
+    }
+    TrainState state;
+    state.config = parse_config(config, config_where);
+    read_options(state);
+    const Json& step = field("step");
+    if (!step.is_number_unsigned() || step > state.options.steps) {
+      throw error(fmt::format("step is {}, wanted 0 to the run's {}", shown(step), state.options.steps));
+    }
+    step.get_to(state.steps);
+    state.text = fingerprint(field("text"));
+    // Last, so that a field that makes no sense is named.
+    if (field("crc32c") != sum_of_members(json_)) {
+      throw error("crc32c does not agree with what is in it: it was changed since it was saved");
+    }
+    return state;
   }
-  json.at("step").get_to(state.steps);
-  if (state.steps < 0) {
-    throw environment_error(fmt::format("{}: step is {}, wanted 0 or more; use another checkpoint", where,
-                                        state.steps));
+
+ private:
+  Error error(const std::string& what) const {
+    return environment_error(fmt::format("{}: {}; use another checkpoint", where_, what));
   }
-  try {
-    from_json(nlohmann::json(json.at("loader")), state.loader);
-  } catch (const Error& error) {
-    throw Error(error.kind(), fmt::format("{}: {}", where, error.what()));
+
+  const Json& field(const char* name) const {
+    const auto found = json_.find(name);
+    if (found == json_.end()) throw error(fmt::format("{} is missing", name));
+    return *found;
   }
-  const auto text = json.at("text").get<std::string>();
-  const auto [last, error] = std::from_chars(text.data(), text.data() + text.size(), state.text, 16);
-  if (error != std::errc() || last != text.data() + text.size()) {
-    throw environment_error(fmt::format("{}: text is {}, wanted 16 hexadecimal digits; use another "
-                                        "checkpoint", where, quoted_text(text)));
+
+  void read_options(TrainState& state) const {
+    state.options = parse_train_options(field("options"), where_);
+    try {
+      from_json(field("loader"), state.loader);
+      state.options.resolve(state.config);
+    } catch (const Error& cause) {
+      throw environment_error(fmt::format("{}: {}", where_, cause.what()));
+    }
   }
-  const auto sum = json.at("config_crc32c").get<std::string>();
-  if (sum != fmt::format("{:08x}", sum_of(config))) {
-    throw environment_error(fmt::format("{}: config.json beside it is not the one that it was saved with; "
-                                        "put that back, or use another checkpoint", where));
+
+  std::uint64_t fingerprint(const Json& text) const {
+    std::uint64_t value = 0;
+    if (text.is_string()) {
+      const auto& digits = text.get_ref<const std::string&>();
+      const char* const end = digits.data() + digits.size();
+      const auto [last, failed] = std::from_chars(digits.data(), end, value, 16);
+      if (failed == std::errc() && last == end) return value;
+    }
+    throw error(fmt::format("text is {}, wanted 16 hexadecimal digits", shown(text)));
   }
-  state.options = parse_train_options(json.at("options"), where);
-  if (json.at("crc32c") != sum_of_members(json)) {
-    throw environment_error(fmt::format("{}: crc32c does not agree with what is in it: it was changed since "
-                                        "it was saved; use another checkpoint", where));
-  }
-  return state;
-}
+
+  const Json& json_;
+  const std::string& where_;
+};
 
 }  // namespace
 
@@ -230,18 +257,12 @@ std::filesystem::path write_checkpoint(const std::filesystem::path& run, const T
 }
 
 TrainState read_state(const std::filesystem::path& checkpoint) {
-  const std::filesystem::path file = checkpoint / state_file;
-  const std::string where = file.string();
-  const std::string config = read_file(checkpoint / config_file, state_limit);
-  const std::string text = read_file(file, state_limit);
-  try {
-    const Json json = parse_strict_json(text, where, ErrorKind::environment, "use another checkpoint");
-    TrainState state = parse_state(json, where, config);
-    state.config = parse_config(config, (checkpoint / config_file).string());
-    return state;
-  } catch (const nlohmann::json::exception& error) {
-    throw environment_error(fmt::format("{}: {}; use another checkpoint", where, error.what()));
-  }
+  const std::filesystem::path config_path = checkpoint / config_file, state_path = checkpoint / state_file;
+  const std::string config = read_file(config_path, state_limit);
+  const std::string text = read_file(state_path, state_limit);
+  const std::string where = quoted_path(state_path);
+  const Json json = parse_strict_json(text, where, ErrorKind::environment, "use another checkpoint");
+  return StateReader(json, where).read(config, quoted_path(config_path));
 }
 
 void restore_checkpoint(const std::filesystem::path& checkpoint, const TrainState& state,

@@ -5,10 +5,11 @@
 ///         /config.json            DeepseekV3Config
 ///         /tokenizer.json         the byte tokenizer
 ///         /optimizer.safetensors  moments: "<parameter>.first", "<parameter>.second"
-///         /state.json             step, loader, options, and length and sum of every other file
+///         /state.json             step, loader, options, sums of itself and of config.json
 ///
 /// A checkpoint is written as step-N.tmp/, its files and the folder forced to the disk, and then renamed
-/// once: a folder called step-N is whole. state.json's sums tell damage that came later.
+/// once: a folder called step-N is whole. Damage that came later shows in these sums, and in those that
+/// the safetensors files carry for each tensor.
 #pragma once
 
 #include <cstdint>
@@ -42,12 +43,13 @@ void remove_unfinished(const std::filesystem::path& run);
 std::filesystem::path write_checkpoint(const std::filesystem::path& run, const Trainer& trainer,
                                        std::uint64_t text, int keep = 2);
 
-/// Reads state.json and config.json, and checks length and sum of every file. Raises an
-/// environment_error that names the file, the value and the remedy.
+/// Reads state.json and config.json, and checks their sums and every field. Raises an Error that names the
+/// file, the value and the remedy.
 TrainState read_state(const std::filesystem::path& checkpoint);
 
 /// Puts parameters and moments in place and continues there: the next step has the bits that it would
-/// have had without the interruption. REQUIRES: a trainer of the state's config and options.
+/// have had without the interruption. Checks the sum of every tensor. REQUIRES: a trainer of the state's
+/// config and options.
 void restore_checkpoint(const std::filesystem::path& checkpoint, const TrainState& state,
                         Trainer& trainer);
 

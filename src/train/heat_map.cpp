@@ -132,7 +132,7 @@ Svg draw(const HeatMap& map) {
   const Grid grid{left_margin, map.width - right_margin, top_margin, row_height, rows, columns,
                   map};
   draw_cells(svg, grid);
-  draw_tooltips(svg, grid);
+  if (map.tooltips) draw_tooltips(svg, grid);
   draw_labels(svg, grid);
   return svg;
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "train/random.h"
@@ -69,19 +70,21 @@ void to_json(nlohmann::json& json, const LoaderState& state) {
 }
 
 void from_json(const nlohmann::json& json, LoaderState& state) {
-  const auto field = [&](const char* name) {
+  const auto field = [&](const char* name, std::uint64_t most) {
     if (!json.is_object() || !json.contains(name) || !json[name].is_number_integer() ||
-        (!json[name].is_number_unsigned() && json[name].get<std::int64_t>() < 0)) {
+        (!json[name].is_number_unsigned() && json[name].get<std::int64_t>() < 0) ||
+        json[name].get<std::uint64_t>() > most) {
       throw environment_error(
-          fmt::format("loader state: '{}' is missing or not an integer of at "
-                      "least 0; resume from an intact checkpoint",
-                      name));
+          fmt::format("loader state: '{}' is missing or not an integer from 0 to {}; "
+                      "resume from an intact checkpoint",
+                      name, most));
     }
     return json[name].get<std::uint64_t>();
   };
-  state.seed = field("seed");
-  state.epoch = static_cast<std::int64_t>(field("epoch"));
-  state.position = static_cast<std::int64_t>(field("position"));
+  constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
+  state.seed = field("seed", std::numeric_limits<std::uint64_t>::max());
+  state.epoch = static_cast<std::int64_t>(field("epoch", most));
+  state.position = static_cast<std::int64_t>(field("position", most));
 }
 
 BatchLoader::BatchLoader(TextPart part, std::int64_t sequence, std::int64_t batch,

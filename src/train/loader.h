@@ -29,7 +29,8 @@ struct LoaderState {
 
 /// {"seed": …, "epoch": …, "position": …}
 void to_json(nlohmann::json& json, const LoaderState& state);
-/// The inverse. A missing, negative or non-integer field raises an environment_error that names it.
+/// The inverse. A field that is missing or no integer from 0 on raises an environment_error that
+/// names it.
 void from_json(const nlohmann::json& json, LoaderState& state);
 
 /// An endless stream of training batches.

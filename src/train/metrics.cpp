@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "model/file_io.h"
+#include "model/strict_json.h"
 #include "triptych/error.h"
 
 namespace triptych {
@@ -19,6 +20,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t max_metrics_bytes = std::size_t{1} << 32;
+constexpr const char* remedy = "mend that line, or move the file away";
 
 /// A metrics file's whole lines up to some step, and where they end.
 struct Lines {
@@ -31,18 +33,18 @@ struct Lines {
 Lines take_lines(const std::filesystem::path& path, std::string_view content,
                  std::int64_t last_step) {
   Lines lines;
-  while (lines.bytes < content.size()) {
+  // What follows the last step is not looked at: a power failure may leave anything there.
+  while (lines.bytes < content.size() && lines.last_step < last_step) {
     const std::size_t end = content.find('\n', lines.bytes);
     if (end == std::string_view::npos) break;  // torn: its newline was never written
-    Json object = Json::parse(content.substr(lines.bytes, end - lines.bytes), nullptr, false);
+    const std::string where = fmt::format("{}, line {}", quoted_path(path), lines.objects.size() + 1);
+    Json object = parse_strict_json(content.substr(lines.bytes, end - lines.bytes), where,
+                                    ErrorKind::environment, remedy);
     const bool has_step =
         object.is_object() && object.contains("step") && object["step"].is_number_integer();
     if (!has_step || object["step"].get<std::int64_t>() <= lines.last_step) {
-      throw environment_error(
-          fmt::format("{}, line {}: not a JSON object whose \"step\" is an integer above {}; mend "
-                      "that line, or "
-                      "move the file away",
-                      quoted_path(path), lines.objects.size() + 1, lines.last_step));
+      throw environment_error(fmt::format("{}: not a JSON object whose \"step\" is an integer above {}; {}",
+                                          where, lines.last_step, remedy));
     }
     const auto step = object["step"].get<std::int64_t>();
     if (step > last_step) break;

@@ -17,7 +17,7 @@ namespace triptych {
 class MetricsWriter {
  public:
   /// Opens the file, which may be missing, and keeps the lines of steps up to `last_step`: what
-  /// comes after the first line with a larger step, and a torn last line, are cut off. A run that
+  /// comes after that step's line, whatever it is, and a torn last line, are cut off. A run that
   /// starts anew passes -1 and gets an empty file.
   ///
   /// Raises an environment_error that names the file, the line and the remedy when the file cannot

@@ -4,6 +4,12 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <type_traits>
+#include <utility>
+
+#include "model/file_io.h"
+#include "model/strict_json.h"
 
 namespace triptych {
 namespace {
@@ -57,22 +63,47 @@ struct Writer {
   }
 };
 
-struct Reader {
-  const nlohmann::ordered_json& json;
-  std::size_t read = 0;
+template <class Integer>
+bool is_integer(const nlohmann::json& value) {
+  if (value.is_number_unsigned()) return std::in_range<Integer>(value.get<std::uint64_t>());
+  return value.is_number_integer() && std::in_range<Integer>(value.get<std::int64_t>());
+}
 
+struct Reader {
+  const nlohmann::json& json;
+  std::set<std::string> read;
+
+  /// The JSON library would turn 4.5 and 1e300 into some whole number, so kinds are checked first.
   template <class T>
-  void operator()(const char* key, T& value) { json.at(key).get_to(value), ++read; }
+  void operator()(const char* key, T& value) {
+    const auto found = json.find(key);
+    if (found == json.end()) {
+      throw usage_error(fmt::format("train: --{} is missing; another version wrote this", key));
+    }
+    const auto demand_kind = [&](bool holds, const char* kind) { demand(holds, key, shown(*found), kind); };
+    if constexpr (std::is_same_v<T, std::string>) {
+      demand_kind(found->is_string(), "a text");
+    } else if constexpr (std::is_same_v<T, bool>) {
+      demand_kind(found->is_boolean(), "true or false");
+    } else if constexpr (std::is_floating_point_v<T>) {
+      demand_kind(found->is_number(), "a number");
+    } else {
+      demand_kind(is_integer<T>(*found), std::is_signed_v<T> ? "a whole number below 2^63"
+                                                             : "a whole number from 0 to 2^64-1");
+    }
+    found->get_to(value);
+    read.insert(key);
+  }
   void operator()(const char* key, Precision& value) {
-    value = parse_precision(json.at(key).get<std::string>()), ++read;
+    std::string name;
+    (*this)(key, name);
+    value = parse_precision(name);
   }
   void operator()(const char* key, ScaleRule& value) {
-    const auto name = json.at(key).get<std::string>();
-    if (name != "exact" && name != "power-of-two") {
-      throw usage_error(fmt::format("scale-rule '{}' is neither exact nor power-of-two", name));
-    }
+    std::string name;
+    (*this)(key, name);
+    demand(name == "exact" || name == "power-of-two", key, quoted_text(name), "exact or power-of-two");
     value = name == "exact" ? ScaleRule::exact : ScaleRule::power_of_two;
-    ++read;
   }
 };
 
@@ -82,7 +113,7 @@ Precision parse_precision(const std::string& name) {
   for (const Precision p : {Precision::f64, Precision::f32, Precision::bf16, Precision::fp8}) {
     if (name == name_of(p)) return p;
   }
-  throw usage_error(fmt::format("precision '{}' is none of f64, f32, bf16, fp8", name));
+  throw usage_error(fmt::format("precision {} is none of f64, f32, bf16, fp8", quoted_text(name)));
 }
 
 void TrainOptions::resolve(const ModelConfig& config) {
@@ -93,6 +124,8 @@ void TrainOptions::resolve(const ModelConfig& config) {
   demand(sequence >= 1 && sequence <= config.max_position_embeddings, "sequence",
          std::to_string(sequence),
          fmt::format("1 … max_position_embeddings = {}", config.max_position_embeddings).c_str());
+  demand(static_cast<double>(batch * sequence) * static_cast<double>(accumulation) <= 0x1p53, "accumulate",
+         std::to_string(accumulation), "at most 2^53 bytes in a step");
   demand(learning_rate > 0 && std::isfinite(learning_rate), "lr", fmt::format("{}", learning_rate),
          "a positive number");
   if (floor < 0) floor = learning_rate / 10;
@@ -127,18 +160,21 @@ nlohmann::ordered_json to_json(const TrainOptions& options) {
   return json;
 }
 
-TrainOptions parse_train_options(const nlohmann::ordered_json& json, const std::string& where,
-                                 ErrorKind kind) {
+TrainOptions parse_train_options(const nlohmann::json& json, const std::string& where, ErrorKind kind) {
+  if (!json.is_object()) {
+    throw Error(kind, fmt::format("{}: the options are {}; wanted an object", where, shown(json)));
+  }
   TrainOptions options;
-  Reader reader{json};
+  Reader reader{json, {}};
   try {
     for_each_member(options, reader);
-  } catch (const std::exception& error) {
+  } catch (const Error& error) {
     throw Error(kind, fmt::format("{}: {}", where, error.what()));
   }
-  if (reader.read != json.size()) {
-    throw Error(kind, fmt::format("{}: {} options, wanted {}; another version wrote them", where,
-                                  json.size(), reader.read));
+  for (const auto& [key, value] : json.items()) {
+    if (reader.read.contains(key)) continue;
+    throw Error(kind, fmt::format("{}: option {} is not known; another version wrote this", where,
+                                  quoted_text(key)));
   }
   return options;
 }

@@ -50,7 +50,7 @@ nlohmann::ordered_json to_json(const TrainOptions& options);
 
 /// The inverse. A missing, unknown or misfit key raises an Error of `kind` that names it; `where` is the
 /// file.
-TrainOptions parse_train_options(const nlohmann::ordered_json& json, const std::string& where,
+TrainOptions parse_train_options(const nlohmann::json& json, const std::string& where,
                                  ErrorKind kind = ErrorKind::environment);
 
 /// The key of a precision's name, "f32" and so on. Raises a usage_error for another one.

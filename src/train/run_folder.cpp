@@ -37,10 +37,10 @@ RunFolder::RunFolder(const std::filesystem::path& path) : path_(path) {
 RunFolder::~RunFolder() { ::close(descriptor_); }
 
 void RunFolder::clear() const {
-  for (const auto& checkpoint : checkpoints_of(path_)) std::filesystem::remove_all(checkpoint);
+  for (const auto& checkpoint : checkpoints_of(path_)) remove_tree(checkpoint);
   remove_unfinished(path_);
-  std::filesystem::remove(metrics());
-  std::filesystem::remove(report());
+  remove_tree(metrics());
+  remove_tree(report());
 }
 
 }  // namespace triptych

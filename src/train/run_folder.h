@@ -20,7 +20,7 @@ class RunFolder {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
   std::filesystem::path report() const { return path_ / "report.html"; }
-  /// Removes a former run: checkpoints, metrics, report, and nothing else.
+  /// Removes a former run: checkpoints, metrics, report, and nothing else. Errors: remove_tree.
   void clear() const;
 
  private:

@@ -3,10 +3,14 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <numbers>
+#include <numeric>
 
+#include "model/file_io.h"
 #include "train/report.h"
+#include "triptych/error.h"
 #include "triptych/version.h"
 
 namespace triptych {
@@ -24,17 +28,42 @@ Curve curve_of(const std::vector<Json>& metrics, const char* key, double factor 
   return curve;
 }
 
+using Loads = std::vector<std::vector<std::int64_t>>;
+
+/// The loads of each step: rows of one length, each of lists of one length, or an environment_error.
+std::vector<Loads> loads_of(const std::vector<Json>& metrics) {
+  std::vector<Loads> all;
+  for (const Json& line : metrics) {
+    bool good = line.contains("loads");
+    try {
+      if (good) all.push_back(line["loads"].get<Loads>());
+    } catch (const Json::exception&) {
+      good = false;
+    }
+    good = good && all.back().size() == all.front().size();
+    for (std::size_t l = 0; good && l < all.back().size(); ++l) {
+      good = all.back()[l].size() == all.front()[l].size();
+    }
+    if (!good) {
+      throw environment_error(fmt::format("metrics: the loads of step {} are not lists of one integer an "
+                                          "expert; mend that line, or move the file away",
+                                          line["step"].get<std::int64_t>()));
+    }
+  }
+  return all;
+}
+
 std::vector<LayerLoad> layer_loads(const std::vector<Json>& metrics,
                                    const std::vector<std::string>& names) {
   std::vector<LayerLoad> layers;
   for (const std::string& name : names) layers.push_back({name, 0, {}});
-  for (const Json& line : metrics) {
-    for (std::size_t l = 0; l < layers.size(); ++l) {
-      const auto loads = line["loads"][l].get<std::vector<double>>();
-      double total = 0;
-      for (const double load : loads) total += load;
-      layers[l].experts = static_cast<std::int64_t>(loads.size());
-      for (const double load : loads) layers[l].share.push_back(total > 0 ? load / total : 0);
+  for (const Loads& step : loads_of(metrics)) {
+    for (std::size_t l = 0; l < std::min(layers.size(), step.size()); ++l) {
+      const auto total = static_cast<double>(std::accumulate(step[l].begin(), step[l].end(), std::int64_t{0}));
+      layers[l].experts = static_cast<std::int64_t>(step[l].size());
+      for (const std::int64_t load : step[l]) {
+        layers[l].share.push_back(total > 0 ? static_cast<double>(load) / total : 0);
+      }
     }
   }
   return layers;
@@ -84,15 +113,36 @@ Curve speed_curve(const std::vector<Json>& metrics, const TrainOptions& o) {
 
 }  // namespace
 
+void check_loads(const std::vector<Json>& metrics, const std::filesystem::path& file, std::size_t layers,
+                 std::int64_t experts, std::int64_t tokens) {
+  const auto is_count = [&](const Json& load) { return load.is_number_unsigned() && load <= tokens; };
+  const auto is_layer = [&](const Json& loads) {
+    return loads.is_array() && loads.size() == static_cast<std::size_t>(experts) &&
+           std::ranges::all_of(loads, is_count);
+  };
+  for (std::size_t i = 0; i < metrics.size(); ++i) {
+    const auto loads = metrics[i].find("loads");
+    if (loads != metrics[i].end() && loads->is_array() && loads->size() == layers &&
+        std::ranges::all_of(*loads, is_layer)) {
+      continue;
+    }
+    throw environment_error(fmt::format("{}, line {}: \"loads\" are not {} lists of {} whole numbers up to "
+                                        "{}; mend that line, or move the file away",
+                                        quoted_path(file), i + 1, layers, experts, tokens));
+  }
+}
+
 LoadShares late_load_shares(const std::vector<Json>& metrics, std::int64_t steps) {
-  std::vector<std::vector<std::int64_t>> sums;
-  for (const Json& line : metrics) {
-    if (line["step"].get<std::int64_t>() <= steps - std::max<std::int64_t>(1, steps / 10)) continue;
-    const auto loads = line["loads"].get<std::vector<std::vector<std::int64_t>>>();
-    if (sums.empty()) sums.assign(loads.size(), {});
-    for (std::size_t l = 0; l < loads.size(); ++l) {
-      sums[l].resize(loads[l].size());
-      for (std::size_t e = 0; e < loads[l].size(); ++e) sums[l][e] += loads[l][e];
+  const std::vector<Loads> loads = loads_of(metrics);
+  Loads sums;
+  for (std::size_t i = 0; i < metrics.size(); ++i) {
+    if (metrics[i]["step"].get<std::int64_t>() <= steps - std::max<std::int64_t>(1, steps / 10)) continue;
+    if (sums.empty()) {
+      sums = loads[i];
+      continue;
+    }
+    for (std::size_t l = 0; l < sums.size(); ++l) {
+      for (std::size_t e = 0; e < sums[l].size(); ++e) sums[l][e] += loads[i][l][e];
     }
   }
   return load_shares(sums);

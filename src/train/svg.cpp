@@ -254,10 +254,16 @@ void Svg::path(std::string_view d, std::string_view style) {
   body_ += fmt::format("<path class=\"{}\" d=\"{}\"/>\n", style, d);
 }
 
+void Svg::place(const Svg& other, double x, double y) {
+  body_ += fmt::format("<g transform=\"translate({} {})\">\n{}</g>\n", coordinate(x), coordinate(y),
+                       other.body_);
+}
+
 std::string Svg::element() const { return opening_ + body_ + "</svg>\n"; }
 
 std::string Svg::document() const {
-  return fmt::format("{}<style>{}</style>\n{}</svg>\n", opening_, svg_style(), body_);
+  return fmt::format("{}<style>{}svg {{ background: var(--surface); }}\n</style>\n{}</svg>\n",
+                     opening_, svg_style(), body_);
 }
 
 }  // namespace triptych

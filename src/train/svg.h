@@ -77,10 +77,12 @@ class Svg {
   void polyline(std::span<const double> x, std::span<const double> y, std::string_view style);
   /// A path from its `d` attribute.
   void path(std::string_view d, std::string_view style);
+  /// Another picture's elements, its upper left corner at (x, y), its units those of this one.
+  void place(const Svg& other, double x, double y);
 
   /// The whole <svg> element, for a page that has svg_style() among its styles.
   std::string element() const;
-  /// A file of its own, with the styles inside.
+  /// A file of its own, with the styles inside and the page's surface behind.
   std::string document() const;
 
  private:

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "model/file_io.h"
+#include "model/strict_json.h"
 #include "triptych/error.h"
 
 namespace triptych {
@@ -159,7 +160,8 @@ void require_byte_tokenizer(const std::filesystem::path& folder) {
                     quoted_path(path), difference));
   };
   const nlohmann::json file =
-      nlohmann::json::parse(read_file(path, std::size_t{64} << 20), nullptr, false);
+      parse_strict_json(read_file(path, std::size_t{64} << 20), quoted_path(path),
+                        ErrorKind::environment, "get it again, or remove it");
   if (!file.is_object() || !file.contains("model") || !file["model"].is_object()) {
     throw refuse("it has no object 'model'");
   }

@@ -78,8 +78,9 @@ Batch Trainer::upload() {
 void Trainer::check_faults(const char* what) {
   const FaultReport fault = tier_.take_fault();
   if (fault.fault == Fault::none) return;
-  throw finding(fmt::format("train: {} {}: {}; the checkpoints before it are good, a lower --lr may "
-                            "lead past it", what, steps_ + 1, fault.str()));
+  // --resume would meet it again, and takes no other learning rate.
+  throw finding(fmt::format("train: {} {}: {}; the checkpoints before it are good: begin a new run from "
+                            "one, with --init and a lower --lr", what, steps_ + 1, fault.str()));
 }
 
 void Trainer::read_loads() {

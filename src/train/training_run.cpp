@@ -43,6 +43,11 @@ std::string count_text(std::int64_t count) {
   return value < 1e6 ? fmt::format("{:.3g} k", value / 1e3) : fmt::format("{:.3g} M", value / 1e6);
 }
 
+void demand(const char* option, std::int64_t value, std::int64_t least) {
+  if (value >= least) return;
+  throw usage_error(fmt::format("train: --{} is {}; wanted {} or more", option, value, least));
+}
+
 /// Everything that belongs to one run while it runs.
 class Run {
  public:
@@ -59,6 +64,7 @@ class Run {
   void introduce();
   void build();
   void loop();
+  std::vector<nlohmann::ordered_json> metrics_lines() const;
   void record(const StepReport& report, double step_seconds);
   std::string write_sample(std::string_view prompt);
   RunSummary finish();
@@ -110,12 +116,8 @@ void Run::adopt(const TrainState& state) {
 
 void Run::find_checkpoint() {
   remove_unfinished(folder_.path());
-  auto checkpoints = checkpoints_of(folder_.path());
-  if (!checkpoints.empty() && request_.overwrite) {
-    folder_.clear();
-    checkpoints.clear();
-  }
-  if (checkpoints.empty()) return;
+  const auto checkpoints = checkpoints_of(folder_.path());
+  if (checkpoints.empty() || request_.overwrite) return;
   checkpoint_ = checkpoints.back();
   if (!request_.resume) {
     throw usage_error(fmt::format("train: {} is there already; --resume continues it, --overwrite removes "
@@ -148,6 +150,10 @@ void Run::introduce() {
 }
 
 void Run::build() {
+  demand("eval-every", request_.eval_every, 0);
+  demand("eval-windows", request_.eval_windows, 1);
+  demand("checkpoint-every", request_.checkpoint_every, 0);
+  demand("sample-bytes", request_.sample_bytes, 0);
   config_ = request_.config;
   options_ = request_.options;
   options_.resolve(config_);
@@ -174,7 +180,16 @@ void Run::build() {
   } else if (!request_.init.empty()) {
     load_model(request_.init, trainer_->model());
   }
+  if (request_.overwrite) folder_.clear();  // now that nothing stands in the way of the new run
   metrics_ = std::make_unique<MetricsWriter>(folder_.metrics(), state_ ? state_->steps : -1);
+  metrics_lines();  // what the report could not be made of must not come to light after the training
+}
+
+std::vector<nlohmann::ordered_json> Run::metrics_lines() const {
+  auto lines = read_metrics(folder_.metrics());
+  check_loads(lines, folder_.metrics(), trainer_->model().loads().size(), config_.n_routed_experts,
+              options_.batch * options_.accumulation * options_.sequence);
+  return lines;
 }
 
 void Run::record(const StepReport& report, double step_seconds) {
@@ -253,7 +268,7 @@ RunSummary Run::finish() {
   s.prompt = printable(prompt);
   s.sample = printable(sample);
   metrics_->sync();
-  const auto lines = read_metrics(folder_.metrics());
+  const auto lines = metrics_lines();
   s.shares = late_load_shares(lines, options_.steps);
   s.checkpoint = checkpoint_;
   s.metrics = folder_.metrics();
@@ -277,27 +292,8 @@ void request_stop() noexcept { stop_requested.store(true); }
 
 RunSummary run_training(const RunRequest& request) {
   stop_requested.store(false);
+  request.validate();
   return Run(request).execute();
-}
-
-nlohmann::ordered_json to_json(const RunSummary& s) {
-  nlohmann::ordered_json json = {{"parameters", s.parameters.total},
-                                 {"active_parameters", s.parameters.active},
-                                 {"steps", s.steps},
-                                 {"held_out_bits", s.held_out_bits},
-                                 {"bigram_bits", s.bigram_bits}};
-  if (s.entropy_rate >= 0) json["entropy_rate"] = s.entropy_rate;
-  json["largest_share"] = s.shares.largest;
-  json["smallest_share"] = s.shares.smallest;
-  json["seconds"] = s.seconds;
-  json["predicted_bytes"] = s.predicted_bytes;
-  json["peak_bytes"] = s.peak_bytes;
-  json["prompt"] = s.prompt;
-  json["sample"] = s.sample;
-  json["checkpoint"] = s.checkpoint.string();
-  json["report"] = s.report.string();
-  json["metrics"] = s.metrics.string();
-  return json;
 }
 
 }  // namespace triptych

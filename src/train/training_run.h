@@ -36,6 +36,9 @@ struct RunRequest {
   SampleOptions sample;                 ///< how it is drawn
   ProgressStyle progress = ProgressStyle::standard_error();
   std::function<void(std::string_view)> say;  ///< gets each line for the reader; empty: nobody
+
+  /// Checks what TrainOptions does not. Raises a usage_error that names the option, its value and its range.
+  void validate() const;
 };
 
 /// What a run ended with.

@@ -1,0 +1,7 @@
+#include "emulator/instruction/form.h"
+
+namespace triptych::emulator {
+
+std::span<const Form> half_forms() { return {}; }
+
+}  // namespace triptych::emulator

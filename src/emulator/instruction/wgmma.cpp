@@ -1,0 +1,340 @@
+// wgmma: products of 64 rows by a warpgroup. The fourth warp's issue starts an operation, which reads its
+// operands and writes D some time later, in the order of the program.
+#include <charconv>
+#include <cstring>
+
+#include "emulator/instruction/bulk.h"
+#include "emulator/instruction/dispatch.h"
+#include "emulator/instruction/fragment.h"
+#include "emulator/instruction/matrix.h"
+#include "emulator/instruction/wgmma_matrix.h"
+#include "emulator/machine/machine.h"
+#include "emulator/machine/observer.h"
+
+namespace triptych::emulator {
+namespace {
+
+/// What Instr::extra says.
+struct Product {
+  Type a = Type::none, b = Type::none;
+  bool registers = false;    ///< A comes from the list, after D
+  bool half = false;         ///< D is f16, two in a register
+  bool saturate = false;
+  bool negative = false;     ///< exactly one of imm-scale-a and imm-scale-b is -1
+  bool a_turned = false, b_turned = false;   ///< MN-major
+
+  Product() = default;
+  explicit Product(std::uint32_t e)
+      : a(static_cast<Type>(e & 0xFF)), b(static_cast<Type>(e >> 8 & 0xFF)), registers((e >> 16 & 1) != 0),
+        half((e >> 17 & 1) != 0), saturate((e >> 18 & 1) != 0), negative((e >> 19 & 1) != 0),
+        a_turned((e >> 20 & 1) != 0), b_turned((e >> 21 & 1) != 0) {}
+  std::uint32_t pack() const {
+    const auto bit = [](bool on, int at) { return on ? 1u << at : 0u; };
+    return static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b) << 8 | bit(registers, 16) | bit(half, 17) |
+           bit(saturate, 18) | bit(negative, 19) | bit(a_turned, 20) | bit(b_turned, 21);
+  }
+};
+
+/// An operation that all warps have issued.
+struct Job {
+  Product product;
+  int columns = 0;
+  bool adds = true;                            ///< scale-d
+  bool exact = false;
+  const std::uint8_t* shared = nullptr;
+  std::vector<std::uint32_t> a, b;             ///< pieces in shared memory; A's are empty if it is in registers
+  std::array<std::vector<std::uint8_t*>, warpgroup_warps> rows;   ///< each warp's registers: D, then A
+
+  std::uint32_t results() const { return static_cast<std::uint32_t>(columns) / (product.half ? 4 : 2); }
+};
+
+/// The four words of a piece, element by element: f(which, k, value), `which` counted from the piece's
+/// first row or column.
+template <class Codec, class F>
+void unpack_piece(const std::uint8_t* piece, std::size_t number, bool turned, F&& f) {
+  std::uint32_t words[4];
+  std::memcpy(words, piece, sizeof words);
+  for (int w = 0; w < 4; ++w) {
+    for (int i = 0; i < Codec::per; ++i) {
+      const int within = Codec::per * w + i;
+      const auto value = Codec::get(words[w], i);
+      if (turned) {
+        f(within, static_cast<int>(number % 16), value);
+      } else {
+        f(0, Codec::per * 4 * static_cast<int>(number % 2) + within, value);
+      }
+    }
+  }
+}
+
+/// Eight strips of eight rows.
+template <class Value>
+void unpack_a(const Job& job, std::array<Rows<Value>, 8>& strips) {
+  const Product& p = job.product;
+  with_codec<Value>(p.a, [&]<class Codec>() {
+    if constexpr (std::is_same_v<typename Codec::Word, std::uint32_t>) {
+      for (std::size_t w = 0; w < warpgroup_warps && p.registers; ++w) {
+        for (std::uint32_t r = 0; r < 4; ++r) {
+          const auto* lanes = reinterpret_cast<const std::uint32_t*>(job.rows[w][job.results() + r]);
+          unpack_rows<Codec>(lanes, static_cast<int>(r / 2), strips[2 * w + r % 2]);
+        }
+      }
+      for (std::size_t n = 0; n < job.a.size(); ++n) {
+        const int first = static_cast<int>(p.a_turned ? n / 16 * 8 : n / 2);
+        unpack_piece<Codec>(job.shared + job.a[n], n, p.a_turned, [&](int row, int k, Value value) {
+          strips[static_cast<std::size_t>((first + row) / 8)].set((first + row) % 8, k, value);
+        });
+      }
+    }
+  });
+  if constexpr (std::is_same_v<Value, float>) {
+    const int depth = 8 * per_word(p.a);
+    for (auto& strip : strips) {
+      for (int k = 0; k < depth && p.negative; ++k) {
+        for (float& value : strip.at[k]) value = -value;
+      }
+    }
+  }
+}
+
+/// The even and the odd columns of eight.
+template <class Value>
+void unpack_b(const Job& job, int block, std::array<Columns<Value>, 2>& strips) {
+  with_codec<Value>(job.product.b, [&]<class Codec>() {
+    for (std::size_t n = 16 * static_cast<std::size_t>(block); n < 16 * static_cast<std::size_t>(block + 1); ++n) {
+      const int first = job.product.b_turned ? 0 : static_cast<int>(n / 2 % 8);
+      unpack_piece<Codec>(job.shared + job.b[n], n, job.product.b_turned, [&](int column, int k, Value value) {
+        strips[static_cast<std::size_t>((first + column) % 2)].set((first + column) / 2, k, value);
+      });
+    }
+  });
+}
+
+/// Calls f(odd, d) for both registers of a strip of D, which lie in two rows of lanes or, packed, in one.
+template <class Value, class F>
+void each_register(const Job& job, std::size_t strip, int block, F&& f) {
+  const auto& rows = job.rows[strip / 2];
+  const std::size_t first = static_cast<std::size_t>(block) * 2 + strip % 2;
+  if (!job.product.half) {
+    for (std::size_t odd = 0; odd < 2; ++odd) {
+      auto* d = reinterpret_cast<Value*>(rows[2 * first + odd]);
+      if (!job.adds) std::memset(d, 0, warp_size * sizeof *d);
+      f(odd, d);
+    }
+  } else if constexpr (std::is_same_v<Value, float>) {
+    auto* packed = reinterpret_cast<std::uint32_t*>(rows[first]);
+    float d[2][warp_size];
+    for (std::size_t odd = 0; odd < 2; ++odd) {
+      for (int l = 0; l < warp_size; ++l) d[odd][l] = job.adds ? f16_value(static_cast<std::uint16_t>(packed[l] >> 16 * odd)) : 0.0f;
+      f(odd, d[odd]);
+    }
+    for (int l = 0; l < warp_size; ++l) packed[l] = f16_bits(d[0][l]) | static_cast<std::uint32_t>(f16_bits(d[1][l])) << 16;
+  }
+}
+
+void execute_floats(const Job& job) {
+  const Product& p = job.product;
+  const int depth = 8 * per_word(p.a);
+  const bool fp8 = p.a == Type::e4m3 || p.a == Type::e5m2;
+  const TensorNumerics numerics{fp8 ? 13 : 25, fp8 ? 13 : 23, p.half};
+  std::array<Rows<float>, 8> a;
+  std::array<Columns<float>, 2> b;
+  std::array<Significands<Rows<float>>, 8> sa;
+  std::array<Significands<Columns<float>>, 2> sb;
+  unpack_a(job, a);
+  for (std::size_t s = 0; s < 8 && job.exact; ++s) split(a[s], depth, least_exponent(p.a), sa[s]);
+  for (int block = 0; block < job.columns / 8; ++block) {
+    unpack_b(job, block, b);
+    for (std::size_t s = 0; s < 2 && job.exact; ++s) split(b[s], depth, least_exponent(p.b), sb[s]);
+    for (std::size_t s = 0; s < 8; ++s) {
+      each_register<float>(job, s, block, [&](std::size_t odd, float* d) {
+        if (job.exact) {
+          multiply_exact(a[s], b[odd], sa[s], sb[odd], depth, numerics, d);
+        } else {
+          multiply_fast(a[s], b[odd], depth, d);
+        }
+      });
+    }
+  }
+}
+
+void execute_integers(const Job& job) {
+  const Product& p = job.product;
+  std::array<Rows<std::int32_t>, 8> a;
+  std::array<Columns<std::int32_t>, 2> b;
+  unpack_a(job, a);
+  for (int block = 0; block < job.columns / 8; ++block) {
+    unpack_b(job, block, b);
+    for (std::size_t s = 0; s < 8; ++s) {
+      each_register<std::int32_t>(job, s, block, [&](std::size_t odd, std::int32_t* d) {
+        multiply_integer(a[s], b[odd], 8 * per_word(p.a), p.a == Type::b1 ? IntegerProduct::bits_and : IntegerProduct::multiply,
+                         p.saturate, d);
+      });
+    }
+  }
+}
+
+/// Where an operand lies; faults belong to the warp that issued last.
+std::vector<std::uint32_t> find(Warp& w, std::uint64_t bits, int extent, bool turned) {
+  const MatrixDescriptor descriptor(bits);
+  if (descriptor.base_offset != 0) {
+    throw KernelFault{FaultKind::protocol, "a matrix descriptor with base offset " + std::to_string(descriptor.base_offset) +
+                                               ": begin the operand's swizzle pattern at a multiple of 8 of its rows"};
+  }
+  std::vector<std::uint32_t> pieces = descriptor.pieces(extent, turned);
+  for (const std::uint32_t at : pieces) {
+    if (at >= shared_reserved && at + 16 <= w.cta().shared_bytes()) continue;
+    throw KernelFault{FaultKind::illegal_address,
+                      "a matrix descriptor leads to shared address " + std::to_string(at) + ": the CTA has shared memory from " +
+                          std::to_string(shared_reserved) + " to " + std::to_string(w.cta().shared_bytes())};
+  }
+  return pieces;
+}
+
+void report_pieces(Observer& observer, std::uint64_t token, std::uint8_t* shared, const std::vector<std::uint32_t>& pieces) {
+  for (std::size_t n = 0; n < pieces.size();) {
+    const std::size_t first = n++;
+    while (n < pieces.size() && pieces[n] == pieces[n - 1] + 16) ++n;
+    observer.async_touches(token, {Space::shared, shared + pieces[first], (n - first) * 16, false});
+  }
+}
+
+/// All warps have issued operation `number`: finds its operands and lets it happen later.
+void start(Warp& w, const Instr& i, Warpgroup& group, Warpgroup::Operation& op, std::uint64_t number) {
+  auto job = std::make_shared<Job>();
+  job->product = Product(i.extra);
+  const Product& p = job->product;
+  const std::uint32_t results = i.list_count - (p.registers ? 4u : 0u);
+  job->columns = static_cast<int>(results * (p.half ? 4 : 2));
+  job->adds = op.values[2] != 0;
+  job->exact = w.machine().options().exact_tensor;
+  job->shared = w.cta().shared();
+  if (!p.registers) job->a = find(w, op.values[0], 64, p.a_turned);
+  job->b = find(w, op.values[1], job->columns, p.b_turned);
+  for (std::size_t m = 0; m < warpgroup_warps; ++m) {
+    for (std::uint32_t r = 0; r < i.list_count; ++r) {
+      const Slot slot = w.list(i, r);
+      job->rows[m].push_back(slot.bank() == Slot::frame ? op.frames[m]->rows + slot.byte_offset()
+                                                        : const_cast<std::uint8_t*>(w.in<std::uint8_t>(slot)));
+    }
+  }
+  Observer* observer = w.observer();
+  const auto token = std::make_shared<std::uint64_t>(0);
+  std::uint8_t* const shared = w.cta().shared();
+  op.execute = [job, observer, token, shared] {
+    if (observer != nullptr) {
+      report_pieces(*observer, *token, shared, job->a);
+      report_pieces(*observer, *token, shared, job->b);
+    }
+    is_float(job->product.a) ? execute_floats(*job) : execute_integers(*job);
+    if (observer != nullptr) observer->async_completed(*token, nullptr);
+  };
+  constexpr std::uint64_t latency = 32;
+  const auto ticks = latency + static_cast<std::uint64_t>(job->columns) / 2;   // 2048 16-bit products a cycle
+  *token = w.sm().later(w.cta(), ticks, [&group, number] { group.execute_through(number); });
+  if (observer == nullptr) return;
+  for (int m = 0; m < warpgroup_warps; ++m) {
+    observer->async_issued(*w.cta().warps()[static_cast<std::size_t>(w.index() / warpgroup_warps * warpgroup_warps + m)], i, AsyncKind::wgmma, *token);
+  }
+}
+
+void issue(Warp& w, const Instr& i) {
+  if (!whole_warp(w)) return;
+  const auto which = static_cast<std::size_t>(w.index() / warpgroup_warps), member = static_cast<std::size_t>(w.index() % warpgroup_warps);
+  if (which >= w.cta().warpgroups().size()) {
+    throw KernelFault{FaultKind::protocol, "wgmma by a warp that belongs to no warpgroup: the CTA's number of warps is not a multiple of 4"};
+  }
+  Warpgroup& group = w.cta().warpgroups()[which];
+  const std::uint64_t number = group.issued[member]++;
+  if (number - group.executed == group.operations.size()) group.operations.emplace_back();
+  Warpgroup::Operation& op = group.operations[number - group.executed];
+  const bool registers = Product(i.extra).registers;
+  const std::size_t b = registers ? 0 : 1;
+  const std::array<std::uint64_t, 3> values = {registers ? 0 : w.in<std::uint64_t>(i.op[0])[0], w.in<std::uint64_t>(i.op[b])[0],
+                                               w.predicate(i.op[b + 1]) & 1};
+  if (op.issued != 0 && (op.instr != &i || op.values != values)) {
+    throw KernelFault{FaultKind::protocol, op.instr != &i ? "the warps of a warpgroup execute different wgmma instructions"
+                                                          : "the warps of a warpgroup give different descriptors or scale-d"};
+  }
+  op.instr = &i;
+  op.values = values;
+  op.frames[member] = w.shared_frame();
+  op.groups[member] = w.wgmma_groups().open(all_lanes);
+  ++op.groups[member]->pending;
+  if (++op.issued == warpgroup_warps) start(w, i, group, op, number);
+  w.note_effect();
+}
+
+void fence(Warp& w, const Instr&) { whole_warp(w); }
+
+void commit(Warp& w, const Instr&) {
+  if (!whole_warp(w)) return;
+  w.wgmma_groups().commit(all_lanes);
+  w.note_effect();
+}
+
+void wait_group(Warp& w, const Instr& i) {
+  if (!whole_warp(w) || !group_complete(w, w.wgmma_groups().waits_for(all_lanes, i.extra, false), false)) return;
+  if (w.observer() != nullptr) w.observer()->group_waited(w, AsyncKind::wgmma, i.extra, false);
+}
+
+Run choose_wait(Choice& c) {
+  if (!c.imm.empty()) c.extra = static_cast<std::uint32_t>(c.imm[0]);
+  return c.imm.empty() || c.imm[0] >= 0 ? Run(wait_group) : nullptr;
+}
+
+/// The immediates: scales of A and B, then transpositions of what lies in shared memory.
+template <bool registers>
+Run choose(Choice& c) {
+  Product p;
+  p.a = c.type("A");
+  p.b = c.type("B");
+  p.registers = registers;
+  p.half = c["D"] == "f16";
+  p.saturate = c.has("satfinite");
+  for (std::size_t i = 0; i < c.imm.size(); ++i) {
+    if (i < 2 ? c.imm[i] != 1 && c.imm[i] != -1 : c.imm[i] != 0 && c.imm[i] != 1) return nullptr;
+  }
+  if (c.imm.size() >= 2) p.negative = c.imm[0] != c.imm[1];
+  if (c.imm.size() == 4) p.a_turned = c.imm[2] == 1;
+  if (c.imm.size() > 2) p.b_turned = c.imm.back() == 1;
+  c.extra = p.pack();
+  int columns = 0;
+  const std::string_view shape = c["P"];
+  std::from_chars(shape.data() + 4, shape.data() + shape.size(), columns);
+  if (!is_float(p.a) && columns > 32 && columns % 16 != 0) return nullptr;
+  c.vector_length = {columns / (p.half ? 4 : 2)};
+  c.ticks = 16;
+  return issue;
+}
+
+constexpr std::uint8_t f = Instr::control | Instr::memory | Instr::aligned | Instr::tensor, k = Instr::control | Instr::aligned;
+#define N1(k) "m64n8k" k " m64n16k" k " m64n24k" k " m64n32k" k " "
+#define N2(k) "m64n48k" k " m64n64k" k " m64n80k" k " m64n96k" k " m64n112k" k " m64n128k" k " m64n144k" k " m64n160k" k " "
+#define N3(k) "m64n176k" k " m64n192k" k " m64n208k" k " m64n224k" k " m64n240k" k " m64n256k" k
+#define N4(k) " m64n40k" k " m64n56k" k " m64n72k" k " m64n88k" k " m64n104k" k " m64n120k" k " m64n136k" k " m64n152k" k
+#define N5(k) " m64n168k" k " m64n184k" k " m64n200k" k " m64n216k" k " m64n232k" k " m64n248k" k
+#define WGMMA(k) "wgmma.mma_async.sync.aligned.<P: " N1(k) N2(k) N3(k) N4(k) N5(k) ">"
+#define WGMMA_INTEGER(k) "wgmma.mma_async.sync.aligned.<P: " N1(k) N2(k) N3(k) ">"
+#define FORMS(pattern, d, immediates_a, immediates_r) \
+    {pattern, "+?*" d ", b64, b64, pred" immediates_a, choose<false>, f, 80, 90, true, "wgmma"}, \
+    {pattern, "+?*" d ", 4*b32, b64, pred" immediates_r, choose<true>, f, 80, 90, true, "wgmma"}
+const Form table[] = {
+    FORMS(WGMMA("16") ".f32.<A: f16>.<B: f16>", "f32", ", imm, imm, imm, imm", ", imm, imm, imm"),
+    FORMS(WGMMA("16") ".<D: f16>.<A: f16>.<B: f16>", "b32", ", imm, imm, imm, imm", ", imm, imm, imm"),
+    FORMS(WGMMA("16") ".f32.<A: bf16>.<B: bf16>", "f32", ", imm, imm, imm, imm", ", imm, imm, imm"),
+    FORMS(WGMMA("8") ".f32.<A: tf32>.<B: tf32>", "f32", ", imm, imm", ", imm, imm"),
+    FORMS(WGMMA("32") ".f32.<A: e4m3 e5m2>.<B: e4m3 e5m2>", "f32", ", imm, imm", ", imm, imm"),
+    FORMS(WGMMA("32") ".<D: f16>.<A: e4m3 e5m2>.<B: e4m3 e5m2>", "b32", ", imm, imm", ", imm, imm"),
+    FORMS(WGMMA_INTEGER("32") "{.satfinite}.s32.<A: s8 u8>.<B: s8 u8>", "s32", "", ""),
+    FORMS(WGMMA_INTEGER("256") ".s32.<A: b1>.<B: b1>.and.popc", "s32", "", ""),
+    {"wgmma.fence.sync.aligned", "", always<fence>, k, 80, 90, true, "wgmma"},
+    {"wgmma.commit_group.sync.aligned", "", always<commit>, k, 80, 90, true, "wgmma"},
+    {"wgmma.wait_group.sync.aligned", "imm", choose_wait, k, 80, 90, true, "wgmma"},
+};
+
+}  // namespace
+
+std::span<const Form> wgmma_forms() { return table; }
+
+}  // namespace triptych::emulator

@@ -1,0 +1,34 @@
+/// \file
+/// Arithmetic of constant expressions: 64-bit integers, signed or not, and f64.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "emulator/ptx/type.h"
+
+namespace triptych::emulator {
+
+struct Constant {
+  Type type = Type::s64;  ///< s64, u64, f64; f32 while it is nothing but a 0f…
+  std::uint64_t bits = 0;
+
+  static Constant integer(std::int64_t value) {
+    return {Type::s64, static_cast<std::uint64_t>(value)};
+  }
+  static Constant real(double value) { return {Type::f64, std::bit_cast<std::uint64_t>(value)}; }
+  bool is_real() const { return is_float(type); }
+  double as_real() const;
+  /// The bits of this value in a variable of another type; nullopt if one is an integer and the other not.
+  std::optional<std::uint64_t> bits_as(Type wanted) const;
+};
+
+/// Returns nullopt where the operator is not defined for the operands: ~1.0, 1 / 0.
+std::optional<Constant> unary(char op, Constant a);
+std::optional<Constant> binary(std::uint16_t op, Constant a, Constant b);
+/// 0 if it is no binary operator; the higher the tighter it binds.
+int precedence(std::uint16_t op);
+
+}  // namespace triptych::emulator
