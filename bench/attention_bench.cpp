@@ -1,5 +1,5 @@
 // Causal attention: sequences of S, H heads of 64 + 32 columns (64 of a value). Compute-bound. FLOPs are
-// those of the pairs j ≤ i. attention_cached is one new token at the end of a sequence: memory-bound.
+// those of the pairs j ≤ i. attention_cached is one new token at the end of a sequence.
 #include <cmath>
 
 #include "bench/support.h"
@@ -74,6 +74,8 @@ void cached(Case& c) {
                              .scale = 1 / std::sqrt(static_cast<double>(key)),
                              .position = s - 1,
                              .out = c.written(c.s, {1, h, value})};
+  // q · W_K and mean · W_V; scores and mean over the cache.
+  c.flops(2.0 * static_cast<double>(h * ((no_position + value) * latent + s * (2 * latent + rotary))));
   c.measure([&] { c.tier->attention_cached(args); });
 }
 

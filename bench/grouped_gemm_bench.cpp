@@ -86,7 +86,8 @@ void wgrad(Case& c) {
   const Tensor dw = c.uncounted(c.a, {o.e, o.n, o.k});
   std::function<void()> ours = [&] { c.tier->grouped_gemm_wgrad({o.dy, o.x, o.plan.offsets, dw}); };
   if (c.precision == Precision::fp8) {
-    const GroupedGemmFp8Wgrad args{column_codes(c, o, o.dy), column_codes(c, o, o.x), o.plan.padded_offsets, dw};
+    const GroupedGemmFp8Wgrad args{column_codes(c, o, o.dy), column_codes(c, o, o.x), o.plan.padded_offsets,
+                                   dw};
     ours = [&c, args] { c.tier->grouped_gemm_fp8_wgrad(args); };
   }
   measure(c, o, ours, [](const Operands& f32, std::int64_t e, std::int64_t first, std::int64_t rows) {

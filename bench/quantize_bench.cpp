@@ -36,7 +36,8 @@ void transpose(Case& c) {
 void transpose_codes(Case& c) {
   const std::int64_t r = c.sizes.rows(), d = c.sizes.width, padded = padded_rows(r, c.sizes.experts);
   const DispatchPlan plan = c.plan(c.experts());
-  const QuantizeTranspose args{.quantized = {c.read(DType::e4m3, {r, d}), c.read(DType::f32, {r, d / fp8_block})},
+  const QuantizeTranspose args{.quantized = {c.read(DType::e4m3, {r, d}),
+                                             c.read(DType::f32, {r, d / fp8_block})},
                                .offsets = plan.offsets,
                                .padded_offsets = plan.padded_offsets,
                                .out = {c.written(DType::e4m3, {d, padded}),

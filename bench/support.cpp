@@ -32,28 +32,29 @@ double seconds(const std::function<void()>& call) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Normal deviates times `scale`, rounded to the tensor's dtype, from a table whose length is a prime:
-/// drawing all of them would take longer than what is measured.
-void fill(const Tensor& tensor, double scale) {
+/// The next normal deviates times `scale`, from a table whose length is a prime: drawing all of them anew
+/// would take longer than what is measured.
+template <class T>
+void fill_normal(T* to, std::int64_t count, float scale) {
   static const auto table = [] {
     std::vector<float> values(65521);
     Random random(1);
     for (float& value : values) value = static_cast<float>(random.normal());
     return values;
   }();
-  static std::size_t at = 0;
-  const auto next = [&] {
-    at = at + 1 == table.size() ? 0 : at + 1;
-    return table[at] * static_cast<float>(scale);
-  };
-  if (tensor.dtype == DType::bf16) {
-    for (std::int64_t i = 0; i < tensor.count(); ++i) tensor.as<bf16>()[i] = bf16(next());
-  } else if (tensor.dtype == DType::f32) {
-    for (std::int64_t i = 0; i < tensor.count(); ++i) tensor.as<float>()[i] = next();
-  } else {
-    auto* bytes = static_cast<unsigned char*>(tensor.data);
-    // Codes and integers: any bits but those of a NaN.
-    for (std::size_t i = 0; i < tensor.bytes(); ++i) bytes[i] = static_cast<unsigned char>(i * 37 % 126);
+  static std::size_t next = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    to[i] = static_cast<T>(table[next] * scale);
+    next = next + 1 == table.size() ? 0 : next + 1;
+  }
+}
+
+/// Values of f32 and bf16; of other dtypes all bits are zero.
+void fill(const Tensor& tensor, double scale) {
+  switch (tensor.dtype) {
+    case DType::f32: return fill_normal(tensor.as<float>(), tensor.count(), static_cast<float>(scale));
+    case DType::bf16: return fill_normal(tensor.as<bf16>(), tensor.count(), static_cast<float>(scale));
+    default: std::memset(tensor.data, 0, tensor.bytes());
   }
 }
 
@@ -102,6 +103,33 @@ class Product {
   reference::ThreadPool pool_;
 };
 
+/// What takes its turn in a round; absent forms take no time.
+struct Form {
+  std::function<void()> call;
+  double rest = 0;  ///< seconds to wait afterwards
+  std::vector<double> times{};
+
+  void run() {
+    times.push_back(call ? seconds(call) : 0);
+    if (rest > 0 && settings.rounds > 1) std::this_thread::sleep_for(std::chrono::duration<double>(rest));
+  }
+};
+
+/// As many rounds as the settings want, a different form first in each.
+void run_rounds(std::array<Form, 4>& forms) {
+  if (settings.rounds > 1) {
+    for (Form& form : forms) form.run();  // grows workspaces: not counted
+    for (Form& form : forms) form.times.clear();
+  }
+  const auto start = std::chrono::steady_clock::now();
+  const auto enough = [&] {
+    return std::chrono::steady_clock::now() - start >= std::chrono::duration<double>(settings.seconds);
+  };
+  for (std::size_t round = 0; round < static_cast<std::size_t>(settings.rounds) || !enough(); ++round) {
+    for (std::size_t i = 0; i < forms.size(); ++i) forms[(i + round) % forms.size()].run();
+  }
+}
+
 }  // namespace
 
 Case::Case(benchmark::State& state, Precision policy, const Sizes& size)
@@ -145,21 +173,22 @@ Tensor Case::indices(Shape shape, std::int64_t below) {
 
 Tensor Case::experts() {
   const Tensor all = read(DType::i32, {sizes.tokens, sizes.choices});
+  auto* expert = all.as<std::int32_t>();
   Random random(3);
   for (std::int64_t t = 0; t < sizes.tokens; ++t) {
     const auto first = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(sizes.experts)));
     // Steps of 5 never meet: the number of experts is a power of two.
     for (int k = 0; k < sizes.choices; ++k) {
-      all.as<std::int32_t>()[t * sizes.choices + k] = static_cast<std::int32_t>((first + 5 * k) % sizes.experts);
+      *expert++ = static_cast<std::int32_t>((first + 5 * k) % sizes.experts);
     }
   }
   return all;
 }
 
 DispatchPlan Case::plan(const ConstTensor& experts) {
-  const DispatchPlan plan{uncounted(DType::i32, {sizes.experts + 1}), uncounted(DType::i32, {sizes.experts + 1}),
-                          uncounted(DType::i32, {sizes.tokens, sizes.choices}),
-                          uncounted(DType::i32, {sizes.rows()})};
+  const auto indices = [&](Shape shape) { return uncounted(DType::i32, shape); };
+  const DispatchPlan plan{indices({sizes.experts + 1}), indices({sizes.experts + 1}),
+                          indices({sizes.tokens, sizes.choices}), indices({sizes.rows()})};
   tier->dispatch_plan({.experts = experts, .plan = plan});
   return plan;
 }
@@ -176,40 +205,19 @@ void Case::measure(const std::function<void()>& ours, const Peer& peer) {
   Copy copy(bytes_, threads);
   std::unique_ptr<Product> product;
   if (has_blas && flops_ > 0) product = std::make_unique<Product>(threads);
-  struct Form {
-    std::function<void()> call;
-    double rest = 0;
-    std::vector<double> times{};
-    void run() {
-      times.push_back(call ? seconds(call) : 0);
-      if (rest > 0) std::this_thread::sleep_for(std::chrono::duration<double>(rest));
-    }
-  };
   std::array<Form, 4> forms{Form{ours}, Form{[&] { copy.run(); }}, Form{}, Form{peer.call, peer.rest}};
   if (product) forms[2].call = [&] { product->run(); };
-  const double flops_time = product ? flops_ / product->flops() : 0;  // in the product's times
   for (auto _ : state_) {
-    for (Form& form : forms) form.run();  // grows workspaces; not counted
-    for (Form& form : forms) form.times.clear();
-    const auto start = std::chrono::steady_clock::now();
-    const auto unfinished = [&](int round) {
-      return round < settings.rounds ||
-             std::chrono::steady_clock::now() - start < std::chrono::duration<double>(settings.seconds);
-    };
-    for (int round = 0; unfinished(round); ++round) {
-      for (std::size_t i = 0; i < forms.size(); ++i) {
-        forms[(i + static_cast<std::size_t>(round)) % forms.size()].run();
-      }
-    }
+    run_rounds(forms);
     state_.SetIterationTime(median(forms[0].times));
   }
+  const double time = median(forms[0].times), product_flops = product ? product->flops() : 1;
   std::vector<double> rooflines, peers;
   for (std::size_t i = 0; i < forms[0].times.size(); ++i) {
-    const double ours_time = forms[0].times[i];
-    rooflines.push_back(std::max(forms[1].times[i], forms[2].times[i] * flops_time) / ours_time);
-    peers.push_back(forms[3].times[i] / ours_time);
+    const double own = forms[0].times[i], product_time = forms[2].times[i] * flops_ / product_flops;
+    rooflines.push_back(std::max(forms[1].times[i], product_time) / own);
+    peers.push_back(forms[3].times[i] / own);
   }
-  const double time = median(forms[0].times);
   if (flops_ > 0) {
     state_.counters["GFLOP/s"] = flops_ / time * 1e-9;
   } else {

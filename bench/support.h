@@ -69,8 +69,7 @@ class Case {
   const std::unique_ptr<Tier> tier;
 
   /// Tensors of the operation, by what it does to them: reads, overwrites, or both. So the bytes that it
-  /// must move are known. Values are normal deviates times `scale`, never zeros: power and branches
-  /// depend on them.
+  /// must move are known. Values of f32 and bf16 are normal deviates times `scale`.
   Tensor read(DType dtype, Shape shape, double scale = 1);
   Tensor written(DType dtype, Shape shape);
   Tensor updated(DType dtype, Shape shape, double scale = 1);
@@ -93,8 +92,6 @@ class Case {
   void measure(const std::function<void()>& ours, const Peer& peer = {});
 
  private:
-  Tensor allocate(DType dtype, Shape shape);
-
   benchmark::State& state_;
   std::vector<void*> memory_;
   double bytes_ = 0, flops_ = 0;

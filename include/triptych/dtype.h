@@ -63,18 +63,29 @@ constexpr double unit_roundoff(DType dtype) {
   return 0;
 }
 
+namespace detail {
+
+/// Turns the bits of an f32 into those of the nearest bf16. U is std::uint32_t, or a vector of them.
+template <class U>
+void round_to_bf16(U& u) {
+  // Adding half an ulp (one less when the kept part is even) carries into the kept part exactly when
+  // round to nearest even rounds up; overflow runs into infinity as it should.
+  const U rounded = (u + 0x7FFFu + ((u >> 16) & 1u)) >> 16;
+  const U number = ((0x7F800000u - (u & 0x7FFFFFFFu)) >> 31) - 1u;  // a mask: no bit for a NaN
+  u = (rounded & number) | (0x7FFFu & ~number);
+}
+
+}  // namespace detail
+
 /// A bfloat16 as its bits. Converts from f32 by round to nearest even; every NaN becomes 0x7FFF.
 struct bf16 {
   std::uint16_t bits = 0;  ///< as stored
 
   bf16() = default;
   explicit bf16(float value) {  ///< Rounds to nearest even.
-    const auto u = std::bit_cast<std::uint32_t>(value);
-    // Adding half an ulp (one less when the kept part is even) carries into the kept part exactly
-    // when round to nearest even rounds up; overflow runs into infinity as it should.
-    bits = (u & 0x7FFFFFFFu) > 0x7F800000u
-               ? std::uint16_t{0x7FFF}
-               : static_cast<std::uint16_t>((u + 0x7FFFu + ((u >> 16) & 1u)) >> 16);
+    auto u = std::bit_cast<std::uint32_t>(value);
+    detail::round_to_bf16(u);
+    bits = static_cast<std::uint16_t>(u);
   }
   /// Exact.
   explicit operator float() const { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
@@ -104,62 +115,59 @@ struct e5m6 {
   explicit operator float() const;
 };
 
+// The conversions have no branch, so that compilers make vectors of them.
 namespace detail {
 
-/// Encodes a magnitude (finite, already clamped) with `fraction` stored bits and exponent bias `bias`
-/// by round to nearest even: the narrow format's bits without a sign.
-template <int fraction, int bias>
-std::uint32_t encode_magnitude(float magnitude) {
-  constexpr int cut = 23 - fraction;  // fraction bits of an f32 that are lost
-  constexpr float smallest_normal = std::bit_cast<float>(static_cast<std::uint32_t>(128 - bias) << 23);
-  if (magnitude < smallest_normal) {
-    // Subnormals are evenly spaced by 2^(1 - bias - fraction): a sum with the f32 whose ulp is that
-    // spacing rounds there, and leaves the count of spacings in its lowest bits.
-    constexpr float anchor =
-        std::bit_cast<float>(static_cast<std::uint32_t>(128 - bias - fraction + 23) << 23);
-    return std::bit_cast<std::uint32_t>(magnitude + anchor) - std::bit_cast<std::uint32_t>(anchor);
-  }
-  auto bits = std::bit_cast<std::uint32_t>(magnitude);
-  bits += (1u << (cut - 1)) - 1 + ((bits >> cut) & 1u);
-  return (bits >> cut) - (static_cast<std::uint32_t>(127 - bias) << fraction);
+/// Encodes a magnitude, given as the bits of an f32, with `fraction` stored bits and exponent bias `bias`,
+/// by round to nearest even, saturating at the code `largest`: the narrow format's bits without a sign.
+template <int fraction, int bias, std::uint32_t largest>
+std::uint32_t encode_magnitude(std::uint32_t bits) {
+  constexpr std::uint32_t lowest = 128 - bias, highest = (largest >> fraction) + 127 - bias;
+  // The values with one exponent are evenly spaced; so are the subnormals, like those of the lowest one. A
+  // sum with the f32 whose ulp is that spacing rounds there, and leaves the count of spacings in its
+  // lowest bits. A carry into the next exponent is right as it is.
+  const std::uint32_t exponent = std::min(std::max(bits >> 23, lowest), highest);
+  const std::uint32_t anchor = (exponent + 23 - fraction) << 23;
+  const float sum = std::bit_cast<float>(bits) + std::bit_cast<float>(anchor);
+  const std::uint32_t count = std::bit_cast<std::uint32_t>(sum) - anchor;
+  return std::min(((exponent - lowest) << fraction) + count, largest);
 }
 
-/// The value of bits without a sign: exact.
+/// The value of bits without a sign: exact. In an f32's place they are the value but for the bias, subnormals
+/// too.
 template <int fraction, int bias>
 float decode_magnitude(std::uint32_t bits) {
-  constexpr float spacing =
-      std::bit_cast<float>(static_cast<std::uint32_t>(128 - bias - fraction) << 23);
-  if (bits >> fraction == 0) return static_cast<float>(bits) * spacing;
-  return std::bit_cast<float>((bits << (23 - fraction)) +
-                              (static_cast<std::uint32_t>(127 - bias) << 23));
+  constexpr auto unbias = std::bit_cast<float>(static_cast<std::uint32_t>(127 + 127 - bias) << 23);
+  return std::bit_cast<float>(bits << (23 - fraction)) * unbias;
+}
+
+/// An f32's bits taken apart: magnitude, sign (0 for a NaN), and 1 for a NaN.
+struct Parts {
+  std::uint32_t magnitude, sign, nan;
+};
+inline Parts parts_of(float value) {
+  const auto u = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t magnitude = u & 0x7FFFFFFFu, nan = (0x7F800000u - magnitude) >> 31;
+  return {magnitude, (u >> 31) & ~nan, nan};
 }
 
 }  // namespace detail
 
 inline e4m3::e4m3(float value) {
-  if (std::isnan(value)) {
-    bits = 0x7F;
-    return;
-  }
-  const float magnitude = std::min(std::fabs(value), largest);
-  bits = static_cast<std::uint8_t>(detail::encode_magnitude<3, 7>(magnitude) |
-                                   (std::signbit(value) ? 0x80u : 0u));
+  const auto [magnitude, sign, nan] = detail::parts_of(value);
+  bits = static_cast<std::uint8_t>(detail::encode_magnitude<3, 7, 0x7E>(magnitude) | nan * 0x7Fu | sign << 7);
 }
 
 inline e4m3::operator float() const {
-  if ((bits & 0x7F) == 0x7F) return std::numeric_limits<float>::quiet_NaN();
-  const float magnitude = detail::decode_magnitude<3, 7>(bits & 0x7Fu);
-  return bits & 0x80 ? -magnitude : magnitude;
+  const std::uint32_t code = bits & 0x7Fu, nan = (code + 1) >> 7;  // 1 or 0
+  const auto magnitude = std::bit_cast<std::uint32_t>(detail::decode_magnitude<3, 7>(code));
+  return std::bit_cast<float>(std::max(magnitude, nan * 0x7FC00000u) | static_cast<std::uint32_t>(bits >> 7) << 31);
 }
 
 inline e5m6::e5m6(float value) {
-  if (std::isnan(value)) {
-    bits = 0x7FFF;
-    return;
-  }
-  const float magnitude = std::min(std::fabs(value), largest);
-  bits = static_cast<std::uint16_t>((detail::encode_magnitude<6, 15>(magnitude) << 4) |
-                                    (std::signbit(value) ? 0x8000u : 0u));
+  const auto [magnitude, sign, nan] = detail::parts_of(value);
+  bits = static_cast<std::uint16_t>(detail::encode_magnitude<6, 15, 0x7BF>(magnitude) << 4 | nan * 0x7FFFu |
+                                    sign << 15);
 }
 
 inline e5m6::operator float() const {

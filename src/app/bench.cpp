@@ -21,8 +21,8 @@
 namespace triptych::app {
 namespace {
 
-constexpr const char* explanation = R"(Times operations of the reference tier, each beside what bounds it. They take turns in one process, so that
-the machine's mood falls on all alike; every number is a median of the rounds.
+constexpr const char* explanation = R"(Times operations of the reference tier, each beside what bounds it. They take turns in one process, so
+that the machine's mood falls on all alike; every number is a median of the rounds.
 
   time      of the operation
   rate      bytes that it must move, or FLOPs of the algebra, over that time
@@ -85,8 +85,8 @@ int bench(const Arguments& a) {
     throw usage_error(fmt::format("bench: --rounds is {}; wanted 1 or more", a.settings.rounds));
   }
   if (!a.json.empty() && !std::ofstream(a.json)) {
-    throw environment_error(fmt::format("bench: cannot write '{}'; give --json a file in a folder that is there",
-                                        a.json));
+    throw environment_error(
+        fmt::format("bench: cannot write '{}'; give --json a file in a folder that is there", a.json));
   }
   bench::settings = a.settings;
   const std::string device = make_tier({.name = "reference", .threads = a.settings.threads})->device();
@@ -109,7 +109,7 @@ int bench(const Arguments&) {
 void add_bench(CLI::App& app, Action& action) {
   CLI::App* c = app.add_subcommand("bench", "time operations beside what bounds them, and their peers");
   auto a = std::make_shared<Arguments>();
-  c->add_option("--filter", a->filter, "regular expression that a part of the name matches")->capture_default_str();
+  c->add_option("--filter", a->filter, "regular expression for a part of the name")->capture_default_str();
   c->add_option("--rounds", a->settings.rounds, "rounds of each, at least")->capture_default_str();
   c->add_option("--min-time", a->settings.seconds, "seconds of each, at least")->capture_default_str();
   c->add_option("--threads", a->settings.threads, "worker threads; 0: all processors")->capture_default_str();

@@ -27,18 +27,15 @@ void AdamW::adamw_step(const AdamWStep& a) {
   const Shape& shape = a.grad.shape;
   check.memory(a.grad, "grad");
   check.tensor(a.master, "master", acc, shape, "grad's shape");
-  const auto moment = [&](const Tensor& m, const char* name) {
+  const auto stored = [&](const Tensor& m, const char* name) {
     check.that(m.dtype == acc || (m.dtype == DType::bf16 && acc == DType::f32),
                "{} is {}, wanted {} or, with f32 gradients, bf16", name, name_of(m.dtype),
                name_of(acc));
     check.tensor(m, name, m.dtype, shape, "grad's shape");
   };
-  moment(a.first, "first");
-  moment(a.second, "second");
-  if (!a.copy.absent()) {
-    check.storage(a.copy, "copy");
-    check.tensor(a.copy, "copy", a.copy.dtype, shape, "grad's shape");
-  }
+  stored(a.first, "first");
+  stored(a.second, "second");
+  if (!a.copy.absent()) stored(a.copy, "copy");
   check.tensor(a.scalars, "scalars", acc, {3}, "[3]");
   check.optional(a.squared_sum, "squared_sum", acc, {1}, "[1]");
   const auto fraction = [&](double beta, const char* name) {

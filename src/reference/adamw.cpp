@@ -31,9 +31,9 @@ struct Coefficients {
   A epsilon, decay;
 };
 
-/// Elements begin … end - 1.
-template <class A, class M1, class M2>
-void step(const Coefficients<A>& k, const A* grad, A* master, M1* first, M2* second,
+/// Elements begin … end - 1; `copy` may be null.
+template <class A, class M1, class M2, class C>
+void step(const Coefficients<A>& k, const A* grad, A* master, M1* first, M2* second, C* copy,
           std::int64_t begin, std::int64_t end) {
   for (std::int64_t i = begin; i < end; i += lanes) {
     // 2. Moments of the clipped gradient; what is stored is rounded, what follows is not.
@@ -46,16 +46,18 @@ void step(const Coefficients<A>& k, const A* grad, A* master, M1* first, M2* sec
     const Chunk<A> update = m * k.correct1 / ((v * k.correct2).sqrt() + k.epsilon);
     const Chunk<A> moved = w - k.rate * (update + k.decay * w);
     store_chunk(master, i, end, moved);
+    // 4. The copy that products read: the new master, rounded.
+    if (copy) store_chunk(copy, i, end, moved);
   }
 }
 
-/// Calls f with the elements of a moment, which are A or bf16.
+/// Calls f with the elements of a moment or copy, which are A or bf16; with a null pointer if it is absent.
 template <class A, class F>
-void with_moment(const Tensor& moment, F&& f) {
+void with_elements(const Tensor& tensor, F&& f) {
   if constexpr (std::is_same_v<A, float>) {
-    if (moment.dtype == DType::bf16) return f(moment.as<bf16>());
+    if (tensor.dtype == DType::bf16) return f(tensor.as<bf16>());
   }
-  f(moment.as<A>());
+  f(tensor.absent() ? nullptr : tensor.as<A>());
 }
 
 }  // namespace
@@ -98,15 +100,15 @@ void ReferenceTier::do_adamw_step(const AdamWStep& a) {
       const A* grad = a.grad.as<A>();
       A* master = a.master.as<A>();
       const std::int64_t n = a.grad.count();
-      with_moment<A>(a.first, [&](auto* first) {
-        with_moment<A>(a.second, [&](auto* second) {
-          pool_.run(tiles(n, chunk), [&](std::int64_t task, int) {
-            step(k, grad, master, first, second, task * chunk, std::min(n, (task + 1) * chunk));
+      with_elements<A>(a.first, [&](auto* first) {
+        with_elements<A>(a.second, [&](auto* second) {
+          with_elements<A>(a.copy, [&](auto* copy) {
+            pool_.run(tiles(n, chunk), [&](std::int64_t task, int) {
+              step(k, grad, master, first, second, copy, task * chunk, std::min(n, (task + 1) * chunk));
+            });
           });
         });
       });
-      // 4. The copy that products read: the new master, rounded.
-      if (!a.copy.absent()) do_cast({.in = a.master, .out = a.copy});
     }
   });
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "reference/exponential.h"
 #include "reference/numeric.h"
 
 namespace triptych::reference {
@@ -26,11 +27,17 @@ template <class A>
 A exponentiate(A* row, std::int64_t count, std::int64_t n, A scale, A shift) {
   Chunk<A> sum = Chunk<A>::Zero();
   std::int64_t c = 0;
-  for (; c < count; c += lanes) {
+  for (; c + lanes <= count; c += lanes) {
+    const Chunk<A> e = exponential<A>(load_chunk<A>(row, c, count) * scale - shift);
+    store_chunk(row, c, n, e);
+    sum += e;
+  }
+  if (c < count) {
     Chunk<A> e = exponential<A>(load_chunk<A>(row, c, count) * scale - shift);
     for (std::int64_t i = count - c; i < lanes; ++i) e[i] = 0;
     store_chunk(row, c, n, e);
     sum += e;
+    c += lanes;
   }
   if (c < n) std::fill(row + c, row + n, A(0));
   return fold(sum);

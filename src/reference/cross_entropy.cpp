@@ -1,6 +1,7 @@
 #include <cmath>
 #include <limits>
 
+#include "reference/exponential.h"
 #include "reference/first_index.h"
 #include "reference/numeric.h"
 #include "reference/reference.h"
@@ -60,11 +61,13 @@ void ReferenceTier::do_cross_entropy(const CrossEntropyArgs& a) {
       losses[t] = std::log(sum) + (top - load(row[target]));
       // 4. dlogits = grad_scale · (softmax - 1[target]), rounded once.
       if (!gradient) return;
+      const std::int64_t own = target / lanes * lanes;  // where the target's chunk begins
+      Chunk<A> own_p = exponential<A>(load_chunk<A>(row, own, v) - top) / sum;
+      own_p[target - own] -= A(1);
       for (std::int64_t c = 0; c < v; c += lanes) {
-        Chunk<A> p = exponential<A>(load_chunk<A>(row, c, v) - top) / sum;
-        if (target >= c && target < c + lanes) p[target - c] -= A(1);
-        store_chunk<S, A>(gradient, c, v, scale * p);
+        store_chunk<S, A>(gradient, c, v, scale * (exponential<A>(load_chunk<A>(row, c, v) - top) / sum));
       }
+      store_chunk<S, A>(gradient, own, v, scale * own_p);
     });
     // 5. The losses are added in the order of tokens, then to loss_sum.
     A sum = 0;

@@ -56,18 +56,18 @@ void ReferenceTier::do_dispatch_rows(const DispatchRows& a) {
 void ReferenceTier::do_dispatch_weights(const DispatchWeights& a) {
   with_storage(a.gates.dtype, [&]<class S, class A>() {
     const auto* source_of = a.source_of.as<std::int32_t>();
-    for (std::int64_t r = 0; r < a.weight.count(); ++r) {
-      a.weight.as<S>()[r] = a.gates.as<S>()[source_of[r]];
-    }
+    const S* gates = a.gates.as<S>();
+    S* weight = a.weight.as<S>();
+    for (std::int64_t r = 0, end = a.weight.count(); r < end; ++r) weight[r] = gates[source_of[r]];
   });
 }
 
 void ReferenceTier::do_dispatch_weights_backward(const DispatchWeightsBackward& a) {
   with_storage(a.dweight.dtype, [&]<class S, class A>() {
     const auto* row_of = a.row_of.as<std::int32_t>();
-    for (std::int64_t i = 0; i < a.dgates.count(); ++i) {
-      a.dgates.as<S>()[i] = a.dweight.as<S>()[row_of[i]];
-    }
+    const S* dweight = a.dweight.as<S>();
+    S* dgates = a.dgates.as<S>();
+    for (std::int64_t i = 0, end = a.dgates.count(); i < end; ++i) dgates[i] = dweight[row_of[i]];
   });
 }
 

@@ -43,7 +43,9 @@ void ReferenceTier::do_embedding_backward(const EmbeddingBackward& a) {
         const std::int64_t token = tokens[t];
         if (token < 0 || token >= v) continue;
         A* row = dtable + token * d;
-        for (std::int64_t c = begin; c < end; ++c) row[c] += load(dout[t * d + c]);
+        for (std::int64_t c = begin; c < end; c += lanes) {
+          store_chunk<A, A>(row, c, end, load_chunk<A>(row, c, end) + load_chunk<A>(dout + t * d, c, end));
+        }
       }
     });
   });

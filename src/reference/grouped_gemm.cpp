@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "reference/groups.h"
 #include "reference/numeric.h"
 #include "reference/reference.h"
 
@@ -12,36 +13,6 @@ namespace {
 
 /// Rows that a task takes at most: enough that packing the weight costs little beside the product.
 constexpr std::int64_t row_tile = 640;
-
-/// Group e's rows; without offsets, one group of all rows.
-struct Groups {
-  Groups(const ConstTensor& offsets, std::int64_t count, std::int64_t rows)
-      : offsets_(offsets.absent() ? nullptr : offsets.as<std::int32_t>()), count_(count), rows_(rows) {}
-  std::int64_t begin(std::int64_t e) const { return offsets_ ? offsets_[e] : 0; }
-  std::int64_t end(std::int64_t e) const { return offsets_ ? offsets_[e + 1] : rows_; }
-  std::int64_t count() const { return count_; }
-  /// Tiles of `tile` rows in all groups.
-  std::int64_t tile_count(std::int64_t tile) const {
-    std::int64_t total = 0;
-    for (std::int64_t e = 0; e < count_; ++e) total += tiles(end(e) - begin(e), tile);
-    return total;
-  }
-  /// The i-th of them: its group, first and one past its last row.
-  struct Tile {
-    std::int64_t group, begin, end;
-  };
-  Tile tile_at(std::int64_t i, std::int64_t tile) const {
-    std::int64_t e = 0;
-    for (; i >= tiles(end(e) - begin(e), tile); ++e) i -= tiles(end(e) - begin(e), tile);
-    // A group's tiles are equally high, so that no task packs a weight for a handful of rows.
-    const std::int64_t rows = end(e) - begin(e), count = tiles(rows, tile);
-    return {e, begin(e) + rows * i / count, begin(e) + rows * (i + 1) / count};
-  }
-
- private:
-  const std::int32_t* offsets_;
-  std::int64_t count_, rows_;
-};
 
 /// y's block, rows × columns at (row, column), = a · b in A, rounded to y's dtype.
 template <class S, class A>

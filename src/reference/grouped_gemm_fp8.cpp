@@ -6,13 +6,15 @@
 #include <cmath>
 
 #include "reference/gemm.h"
+#include "reference/groups.h"
 #include "reference/numeric.h"
 #include "reference/reference.h"
 
 namespace triptych::reference {
 namespace {
 
-constexpr std::int64_t tile_rows = 128, tile_columns = 128;
+/// What a task takes at most: enough that decoding the operands costs little beside the product.
+constexpr std::int64_t tile_rows = 240, tile_columns = 256;
 
 /// Codes [rows, K] and their scales: of row r and K block b, scale[r / rows_a_scale · row_stride + b ·
 /// block_stride].
@@ -42,10 +44,9 @@ const std::array<float, 256>& decoded() {
 
 void decode(const Operand& from, std::int64_t row, std::int64_t rows, std::int64_t k,
             std::int64_t count, float* to) {
-  const std::array<float, 256>& table = decoded();
   for (std::int64_t r = 0; r < rows; ++r) {
     const e4m3* codes = from.codes + (row + r) * from.stride + k;
-    for (std::int64_t c = 0; c < count; ++c) to[r * count + c] = table[codes[c].bits];
+    for (std::int64_t c = 0; c < count; ++c) to[r * count + c] = static_cast<float>(codes[c]);
   }
 }
 
@@ -99,7 +100,7 @@ void fp8_tile(const Operand& a, std::int64_t row, std::int64_t rows, const Opera
               std::int64_t column, std::int64_t columns, std::int64_t k, std::int64_t k_count,
               Fp8Accumulation accumulation, Workspace& work, float* result) {
   float *wide_a = work.take<float>(rows * fp8_block), *wide_b = work.take<float>(columns * fp8_block);
-  auto partial = matrix(work.take<float>(rows * columns), rows, columns, columns);
+  float *partial = work.take<float>(rows * columns), *scale_b = work.take<float>(columns);
   float* packed = work.take<float>(gemm_workspace<float>(rows, columns, fp8_block));
   std::fill_n(result, rows * columns, 0.0f);
   for (std::int64_t block = 0; block * fp8_block < k_count; ++block) {
@@ -108,49 +109,25 @@ void fp8_tile(const Operand& a, std::int64_t row, std::int64_t rows, const Opera
       decode(a, row, rows, first, fp8_block, wide_a);
       decode(b, column, columns, first, fp8_block, wide_b);
       gemm<float, float>(rows, columns, fp8_block, {wide_a, fp8_block, 1}, {wide_b, fp8_block, 1},
-                         partial.data(), columns, false, packed);
+                         partial, columns, false, packed);
     } else {
       for (std::int64_t r = 0; r < rows; ++r) {
         for (std::int64_t c = 0; c < columns; ++c) {
-          partial(r, c) = hopper_partial(a.codes + (row + r) * a.stride + first,
-                                         b.codes + (column + c) * b.stride + first, fp8_block);
+          partial[r * columns + c] = hopper_partial(a.codes + (row + r) * a.stride + first,
+                                                    b.codes + (column + c) * b.stride + first, fp8_block);
         }
       }
     }
     const std::int64_t scale_block = first / fp8_block;
+    for (std::int64_t c = 0; c < columns; ++c) scale_b[c] = b.scale_of(column + c, scale_block);
     for (std::int64_t r = 0; r < rows; ++r) {
       const float scale_a = a.scale_of(row + r, scale_block);
       for (std::int64_t c = 0; c < columns; ++c) {
-        result[r * columns + c] += scale_a * b.scale_of(column + c, scale_block) * partial(r, c);
+        result[r * columns + c] += scale_a * scale_b[c] * partial[r * columns + c];
       }
     }
   }
 }
-
-/// Rows of one group, in tiles, against all columns of its operand B.
-struct RowTiles {
-  RowTiles(const ConstTensor& offsets, std::int64_t groups, std::int64_t rows)
-      : offsets_(offsets.absent() ? nullptr : offsets.as<std::int32_t>()), groups_(groups), rows_(rows) {}
-  std::int64_t begin(std::int64_t e) const { return offsets_ ? offsets_[e] : 0; }
-  std::int64_t end(std::int64_t e) const { return offsets_ ? offsets_[e + 1] : rows_; }
-  std::int64_t count() const {
-    std::int64_t total = 0;
-    for (std::int64_t e = 0; e < groups_; ++e) total += tiles(end(e) - begin(e), tile_rows);
-    return total;
-  }
-  void find(std::int64_t i, std::int64_t& group, std::int64_t& first, std::int64_t& rows) const {
-    group = 0;
-    for (; i >= tiles(end(group) - begin(group), tile_rows); ++group) {
-      i -= tiles(end(group) - begin(group), tile_rows);
-    }
-    first = begin(group) + i * tile_rows;
-    rows = std::min(tile_rows, end(group) - first);
-  }
-
- private:
-  const std::int32_t* offsets_;
-  std::int64_t groups_, rows_;
-};
 
 void store_tile(const Tensor& y, std::int64_t row, std::int64_t rows, std::int64_t column,
                 std::int64_t columns, const float* tile) {
@@ -169,18 +146,17 @@ void store_tile(const Tensor& y, std::int64_t row, std::int64_t rows, std::int64
 
 /// y = A · B(group)ᵀ for every group of rows.
 template <class MakeB>
-void fp8_rows(ThreadPool& pool, const Operand& a, std::int64_t k, const RowTiles& row_tiles,
-              const Tensor& y, Fp8Accumulation accumulation, const MakeB& operand_b,
-              const auto& workspace) {
+void fp8_rows(ThreadPool& pool, const Operand& a, std::int64_t k, const Groups& groups, const Tensor& y,
+              Fp8Accumulation accumulation, const MakeB& operand_b, const auto& workspace) {
   const std::int64_t n = y.shape[1], columns = tiles(n, tile_columns);
-  pool.run(row_tiles.count() * columns, [&](std::int64_t task, int thread) {
-    std::int64_t group = 0, row = 0, rows = 0;
-    row_tiles.find(task / columns, group, row, rows);
+  pool.run(groups.tile_count(tile_rows) * columns, [&](std::int64_t task, int thread) {
+    const Groups::Tile rows = groups.tile_at(task / columns, tile_rows);
+    const std::int64_t row_count = rows.end - rows.begin;
     const std::int64_t column = task % columns * tile_columns, count = std::min(tile_columns, n - column);
     Workspace& work = workspace(thread);
     float* tile = work.template take<float>(tile_rows * tile_columns);
-    fp8_tile(a, row, rows, operand_b(group), column, count, 0, k, accumulation, work, tile);
-    store_tile(y, row, rows, column, count, tile);
+    fp8_tile(a, rows.begin, row_count, operand_b(rows.group), column, count, 0, k, accumulation, work, tile);
+    store_tile(y, rows.begin, row_count, column, count, tile);
   });
 }
 
@@ -194,7 +170,7 @@ void ReferenceTier::do_grouped_gemm_fp8_forward(const GroupedGemmFp8Forward& a) 
     return Operand{a.w.q.as<e4m3>() + e * n * k, k, a.w.scale.as<float>() + e * n_blocks * k_blocks,
                    fp8_block, k_blocks, 1};
   };
-  fp8_rows(pool_, x, k, RowTiles(a.offsets, a.w.q.shape[0], a.x.q.shape[0]), a.y, a.accumulation, weight,
+  fp8_rows(pool_, x, k, Groups(a.offsets, a.w.q.shape[0], a.x.q.shape[0]), a.y, a.accumulation, weight,
            [&](int thread) -> Workspace& { return workspace(thread); });
 }
 
@@ -206,7 +182,7 @@ void ReferenceTier::do_grouped_gemm_fp8_dgrad(const GroupedGemmFp8Dgrad& a) {
     return Operand{a.w.qT.as<e4m3>() + e * n * k, n, a.w.scale.as<float>() + e * n_blocks * k_blocks,
                    fp8_block, 1, k_blocks};
   };
-  fp8_rows(pool_, dy, n, RowTiles(a.offsets, a.w.qT.shape[0], a.dy.q.shape[0]), a.dx, a.accumulation,
+  fp8_rows(pool_, dy, n, Groups(a.offsets, a.w.qT.shape[0], a.dy.q.shape[0]), a.dx, a.accumulation,
            weight, [&](int thread) -> Workspace& { return workspace(thread); });
 }
 
@@ -214,7 +190,7 @@ void ReferenceTier::do_grouped_gemm_fp8_wgrad(const GroupedGemmFp8Wgrad& a) {
   const std::int64_t n = a.dw.shape[1], k = a.dw.shape[2], p = a.dy.q.shape[1], e_count = a.dw.shape[0];
   const Operand dy{a.dy.q.as<e4m3>(), p, a.dy.scale.as<float>(), 1, p / fp8_block, 1};
   const Operand x{a.x.q.as<e4m3>(), p, a.x.scale.as<float>(), 1, p / fp8_block, 1};
-  const RowTiles groups(a.padded_offsets, e_count, p);
+  const Groups groups(a.padded_offsets, e_count, p);
   const std::int64_t row_tiles = tiles(n, tile_rows), column_tiles = tiles(k, tile_columns);
   float* dw = a.dw.as<float>();
   pool_.run(e_count * row_tiles * column_tiles, [&](std::int64_t task, int thread) {

@@ -1,6 +1,7 @@
 #include <algorithm>
-#include <array>
+#include <bit>
 #include <cmath>
+#include <cstring>
 
 #include "reference/numeric.h"
 #include "reference/reference.h"
@@ -19,15 +20,12 @@ float scale_of(float amax, float largest, ScaleRule rule) {
   return std::ldexp(1.0f, significand == 0.5f ? exponent - 1 : exponent);
 }
 
-float magnitude(float value, float amax) {
-  // std::max would lose a NaN on one side.
-  return std::isnan(value) || std::isnan(amax) ? std::numeric_limits<float>::quiet_NaN()
-                                               : std::max(amax, std::fabs(value));
-}
-
 float as_float(double value) { return static_cast<float>(value); }
 float as_float(float value) { return value; }
 float as_float(bf16 value) { return static_cast<float>(value); }
+
+float as_float(e4m3 value) { return static_cast<float>(value); }
+float as_float(e5m6 value) { return static_cast<float>(value); }
 
 /// Calls f.template operator()<Q>() with the code's C++ type.
 template <class F>
@@ -36,60 +34,98 @@ void with_codes(DType dtype, F&& f) {
   return f.template operator()<e4m3>();
 }
 
-/// Reads one element of quantize_transpose's input as f32.
-class TransposeSource {
- public:
-  explicit TransposeSource(const QuantizeTranspose& a) {
-    const bool codes = !a.quantized.q.absent();
-    const ConstTensor in = codes ? ConstTensor(a.quantized.q) : a.x;
-    data_ = in.data;
-    dtype_ = in.dtype;
-    rows_ = in.shape[0];
-    columns_ = in.shape[1];
-    if (codes) scale_ = a.quantized.scale.as<float>();
+/// The bits of a magnitude. As integers they are in the same order, and a NaN's come last.
+std::uint32_t magnitude_bits(float value) { return std::bit_cast<std::uint32_t>(value) & 0x7FFFFFFFu; }
+
+/// The largest magnitude of n values: NaN, if there is one.
+template <class S>
+float largest_magnitude(const S* x, std::int64_t n) {
+  std::uint32_t largest = 0;
+  for (std::int64_t i = 0; i < n; ++i) largest = std::max(largest, magnitude_bits(as_float(x[i])));
+  return std::bit_cast<float>(largest);
+}
+
+/// A part of a matrix in f32, at most 128 × 128, and its codes: where blocks are scaled and turned.
+struct Tile {
+  static constexpr std::int64_t edge = fp8_block;
+  std::int64_t rows, columns;
+  float values[edge * edge];
+  e4m3 codes[edge * edge], turned[edge * edge];
+
+  /// Takes the values from a matrix whose rows are `stride` apart.
+  template <class S>
+  void load(const S* from, std::int64_t stride) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t c = 0; c < columns; ++c) values[r * edge + c] = as_float(from[r * stride + c]);
+    }
   }
-  std::int64_t rows() const { return rows_; }
-  std::int64_t columns() const { return columns_; }
-  float at(std::int64_t r, std::int64_t c) const {
-    const std::int64_t i = r * columns_ + c;
-    switch (dtype_) {
-      case DType::f64: return static_cast<float>(static_cast<const double*>(data_)[i]);
-      case DType::f32: return static_cast<const float*>(data_)[i];
-      case DType::bf16: return static_cast<float>(static_cast<const bf16*>(data_)[i]);
-      case DType::e5m6: return static_cast<float>(static_cast<const e5m6*>(data_)[i]) * scale_at(r, c);
-      default: return static_cast<float>(static_cast<const e4m3*>(data_)[i]) * scale_at(r, c);
+  /// codes[r,c] = values[r,c] / scale[c]
+  void encode(const float* scale) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t c = 0; c < columns; ++c) codes[r * edge + c] = e4m3(values[r * edge + c] / scale[c]);
+    }
+  }
+  /// turned[c,r] = codes[r,c]: squares of 8 × 8 codes, a word a row.
+  void turn() {
+    for (std::int64_t r = 0; r < rows; r += 8) {
+      for (std::int64_t c = 0; c < columns; c += 8) {
+        std::uint64_t word[8];
+        for (int i = 0; i < 8; ++i) std::memcpy(&word[i], codes + (r + i) * edge + c, 8);
+        exchange(word, 4, 32, 0x00000000FFFFFFFFu);
+        exchange(word, 2, 16, 0x0000FFFF0000FFFFu);
+        exchange(word, 1, 8, 0x00FF00FF00FF00FFu);
+        for (int i = 0; i < 8; ++i) std::memcpy(static_cast<void*>(turned + (c + i) * edge + r), &word[i], 8);
+      }
     }
   }
 
  private:
-  float scale_at(std::int64_t r, std::int64_t c) const {
-    return scale_[r * tiles(columns_, fp8_block) + c / fp8_block];
+  /// Exchanges the squares above and below the diagonal of each 2 · distance words: the upper part of one
+  /// word's bytes with the lower part of the other's.
+  static void exchange(std::uint64_t (&word)[8], int distance, int shift, std::uint64_t lower) {
+    for (int i = 0; i < 8; ++i) {
+      if ((i & distance) != 0) continue;
+      const std::uint64_t difference = ((word[i] >> shift) ^ word[i + distance]) & lower;
+      word[i + distance] ^= difference;
+      word[i] ^= difference << shift;
+    }
   }
-  const void* data_;
-  DType dtype_;
-  std::int64_t rows_, columns_;
-  const float* scale_ = nullptr;
 };
+
+/// Loads the part of quantize_transpose's input that begins at (r, c).
+void load_input(const QuantizeTranspose& a, std::int64_t r, std::int64_t c, Tile& tile) {
+  if (!a.x.absent()) {
+    return with_storage(a.x.dtype, [&]<class S, class A>() {
+      const std::int64_t n = a.x.shape[1];
+      tile.load(a.x.as<S>() + r * n + c, n);
+    });
+  }
+  with_codes(a.quantized.q.dtype, [&]<class Q>() {
+    const std::int64_t n = a.quantized.q.shape[1], blocks = tiles(n, fp8_block);
+    tile.load(static_cast<const Q*>(a.quantized.q.data) + r * n + c, n);
+    const float* scale = a.quantized.scale.as<float>() + r * blocks + c / fp8_block;
+    for (std::int64_t i = 0; i < tile.rows; ++i) {
+      for (std::int64_t j = 0; j < tile.columns; ++j) tile.values[i * Tile::edge + j] *= scale[i * blocks];
+    }
+  });
+}
 
 }  // namespace
 
 void ReferenceTier::do_quantize_rows(const QuantizeRows& a) {
   with_storage(a.x.dtype, [&]<class S, class A>() {
     with_codes(a.out.q.dtype, [&]<class Q>() {
-      const std::int64_t r_count = a.x.shape[0], n = a.x.shape[1], blocks = tiles(n, fp8_block);
-      const S* x = a.x.as<S>();
-      auto* q = static_cast<Q*>(a.out.q.data);
-      float* scales = a.out.scale.as<float>();
-      pool_.run(r_count, [&](std::int64_t r, int) {
+      const std::int64_t n = a.x.shape[1], blocks = tiles(n, fp8_block);
+      for_rows(a.x.shape[0], [&](std::int64_t r, int) {
+        const S* x = a.x.as<S>() + r * n;
+        Q* q = static_cast<Q*>(a.out.q.data) + r * n;
         for (std::int64_t b = 0; b < blocks; ++b) {
           const std::int64_t begin = b * fp8_block, end = std::min<std::int64_t>(n, begin + fp8_block);
           // 1. The tile's largest magnitude gives its scale.
-          float amax = 0;
-          for (std::int64_t c = begin; c < end; ++c) amax = magnitude(as_float(x[r * n + c]), amax);
-          const float scale = scale_of(amax, Q::largest, a.rule);
-          scales[r * blocks + b] = scale;
+          const float scale = scale_of(largest_magnitude(x + begin, end - begin), Q::largest, a.rule);
+          a.out.scale.as<float>()[r * blocks + b] = scale;
           // 2. q = round(x / scale).
-          for (std::int64_t c = begin; c < end; ++c) q[r * n + c] = Q(as_float(x[r * n + c]) / scale);
+          for (std::int64_t c = begin; c < end; ++c) q[c] = Q(as_float(x[c]) / scale);
         }
       });
     });
@@ -99,13 +135,15 @@ void ReferenceTier::do_quantize_rows(const QuantizeRows& a) {
 void ReferenceTier::do_dequantize_rows(const DequantizeRows& a) {
   with_storage(a.x.dtype, [&]<class S, class A>() {
     with_codes(a.in.q.dtype, [&]<class Q>() {
-      const std::int64_t r_count = a.x.shape[0], n = a.x.shape[1], blocks = tiles(n, fp8_block);
-      const auto* q = static_cast<const Q*>(a.in.q.data);
-      const float* scales = a.in.scale.as<float>();
-      S* x = a.x.as<S>();
-      pool_.run(r_count, [&](std::int64_t r, int) {
-        for (std::int64_t c = 0; c < n; ++c) {
-          x[r * n + c] = static_cast<S>(static_cast<float>(q[r * n + c]) * scales[r * blocks + c / fp8_block]);
+      const std::int64_t n = a.x.shape[1], blocks = tiles(n, fp8_block);
+      for_rows(a.x.shape[0], [&](std::int64_t r, int) {
+        const Q* q = static_cast<const Q*>(a.in.q.data) + r * n;
+        S* x = a.x.as<S>() + r * n;
+        for (std::int64_t b = 0; b < blocks; ++b) {
+          // 1. x = q · scale in f32, rounded once.
+          const std::int64_t begin = b * fp8_block, end = std::min<std::int64_t>(n, begin + fp8_block);
+          const float scale = a.in.scale.as<float>()[r * blocks + b];
+          for (std::int64_t c = begin; c < end; ++c) x[c] = static_cast<S>(as_float(q[c]) * scale);
         }
       });
     });
@@ -113,17 +151,17 @@ void ReferenceTier::do_dequantize_rows(const DequantizeRows& a) {
 }
 
 void ReferenceTier::do_quantize_transpose(const QuantizeTranspose& a) {
-  const TransposeSource source(a);
-  const std::int64_t n = source.columns(), p = a.out.q.shape[1], blocks = p / fp8_block;
+  const Shape& in = a.x.absent() ? a.quantized.q.shape : a.x.shape;
+  const std::int64_t n = in[1], p = a.out.q.shape[1], blocks = p / fp8_block;
   const std::int64_t groups = a.offsets.absent() ? 1 : a.offsets.shape[0] - 1;
-  const std::int32_t whole[2] = {0, static_cast<std::int32_t>(source.rows())};
+  const std::int32_t whole[2] = {0, static_cast<std::int32_t>(in[0])};
   const std::int32_t start[2] = {0, static_cast<std::int32_t>(p)};
   const std::int32_t* offsets = a.offsets.absent() ? whole : a.offsets.as<std::int32_t>();
   const std::int32_t* padded = a.offsets.absent() ? start : a.padded_offsets.as<std::int32_t>();
   auto* q = a.out.q.as<e4m3>();
   float* scales = a.out.scale.as<float>();
   // One block of 128 padded rows a task.
-  pool_.run(blocks, [&](std::int64_t b, int) {
+  pool_.run(blocks, [&](std::int64_t b, int thread) {
     const std::int64_t first = b * fp8_block;
     std::int64_t g = 0;
     while (g < groups && first >= padded[g + 1]) ++g;
@@ -131,16 +169,30 @@ void ReferenceTier::do_quantize_transpose(const QuantizeTranspose& a) {
     const std::int64_t begin = g < groups ? offsets[g] + (first - padded[g]) : 0;
     const std::int64_t end =
         g < groups ? std::min<std::int64_t>(begin + fp8_block, offsets[g + 1]) : begin;
-    for (std::int64_t c = 0; c < n; ++c) {
+    Tile& tile = *workspace(thread).take<Tile>(1);
+    tile.rows = std::max<std::int64_t>(end - begin, 0);
+    for (std::int64_t c0 = 0; c0 < n; c0 += Tile::edge) {
+      tile.columns = std::min(Tile::edge, n - c0);
+      load_input(a, begin, c0, tile);
       // 2. The largest magnitude of 128 rows of a column gives their scale; padding has scale 1.
-      float amax = 0;
-      for (std::int64_t r = begin; r < end; ++r) amax = magnitude(source.at(r, c), amax);
-      const float scale = end > begin ? scale_of(amax, e4m3::largest, a.rule) : 1.0f;
-      scales[c * blocks + b] = scale;
+      std::uint32_t largest[Tile::edge] = {};
+      for (std::int64_t r = 0; r < tile.rows; ++r) {
+        for (std::int64_t c = 0; c < tile.columns; ++c) {
+          largest[c] = std::max(largest[c], magnitude_bits(tile.values[r * Tile::edge + c]));
+        }
+      }
+      float scale[Tile::edge];
+      for (std::int64_t c = 0; c < tile.columns; ++c) {
+        scale[c] = tile.rows > 0 ? scale_of(std::bit_cast<float>(largest[c]), e4m3::largest, a.rule) : 1.0f;
+        scales[(c0 + c) * blocks + b] = scale[c];
+      }
       // 3. q = round(x / scale), transposed.
-      e4m3* out = q + c * p + first;
-      for (std::int64_t i = 0; i < fp8_block; ++i) {
-        out[i] = begin + i < end ? e4m3(source.at(begin + i, c) / scale) : e4m3(0.0f);
+      tile.encode(scale);
+      tile.turn();
+      for (std::int64_t c = 0; c < tile.columns; ++c) {
+        e4m3* to = q + (c0 + c) * p + first;
+        std::copy_n(tile.turned + c * Tile::edge, tile.rows, to);
+        std::fill_n(to + tile.rows, Tile::edge - tile.rows, e4m3(0.0f));
       }
     }
   });
@@ -150,29 +202,29 @@ void ReferenceTier::do_quantize_weight(const QuantizeWeightArgs& a) {
   with_storage(a.w.dtype, [&]<class S, class A>() {
     const std::int64_t e_count = a.w.shape[0], n = a.w.shape[1], k = a.w.shape[2];
     const std::int64_t n_blocks = tiles(n, fp8_block), k_blocks = tiles(k, fp8_block);
-    const S* w = a.w.as<S>();
-    e4m3 *q = a.out.q.as<e4m3>(), *transposed = a.out.qT.as<e4m3>();
-    float* scales = a.out.scale.as<float>();
-    pool_.run(e_count * n_blocks * k_blocks, [&](std::int64_t task, int) {
+    e4m3 *q = a.out.q.as<e4m3>(), *turned = a.out.qT.as<e4m3>();
+    pool_.run(e_count * n_blocks * k_blocks, [&](std::int64_t task, int thread) {
       const std::int64_t e = task / (n_blocks * k_blocks);
       const std::int64_t i0 = task / k_blocks % n_blocks * fp8_block, j0 = task % k_blocks * fp8_block;
-      const std::int64_t i1 = std::min<std::int64_t>(n, i0 + fp8_block);
-      const std::int64_t j1 = std::min<std::int64_t>(k, j0 + fp8_block);
-      const S* matrix = w + e * n * k;
+      Tile& tile = *workspace(thread).take<Tile>(1);
+      tile.rows = std::min(Tile::edge, n - i0);
+      tile.columns = std::min(Tile::edge, k - j0);
+      tile.load(a.w.as<S>() + (e * n + i0) * k + j0, k);
       // 1. The block's largest magnitude gives its scale.
-      float amax = 0;
-      for (std::int64_t i = i0; i < i1; ++i) {
-        for (std::int64_t j = j0; j < j1; ++j) amax = magnitude(as_float(matrix[i * k + j]), amax);
+      float amax[Tile::edge], scale[Tile::edge];
+      for (std::int64_t r = 0; r < tile.rows; ++r) {
+        amax[r] = largest_magnitude(tile.values + r * Tile::edge, tile.columns);
       }
-      const float scale = scale_of(amax, e4m3::largest, a.rule);
-      scales[task] = scale;
+      std::fill_n(scale, Tile::edge, scale_of(largest_magnitude(amax, tile.rows), e4m3::largest, a.rule));
+      a.out.scale.as<float>()[task] = scale[0];
       // 2. Codes, both ways.
-      for (std::int64_t i = i0; i < i1; ++i) {
-        for (std::int64_t j = j0; j < j1; ++j) {
-          const e4m3 code(as_float(matrix[i * k + j]) / scale);
-          q[(e * n + i) * k + j] = code;
-          transposed[(e * k + j) * n + i] = code;
-        }
+      tile.encode(scale);
+      for (std::int64_t r = 0; r < tile.rows; ++r) {
+        std::copy_n(tile.codes + r * Tile::edge, tile.columns, q + (e * n + i0 + r) * k + j0);
+      }
+      tile.turn();
+      for (std::int64_t c = 0; c < tile.columns; ++c) {
+        std::copy_n(tile.turned + c * Tile::edge, tile.rows, turned + (e * k + j0 + c) * n + i0);
       }
     });
   });

@@ -7,6 +7,9 @@
 namespace triptych::reference {
 namespace {
 
+constexpr std::int64_t row_block = 32;  // rows of one task of the backward
+static_assert(token_chunk % row_block == 0);
+
 /// ρ = 1 / √(mean x² + ε) of one row.
 template <class A, class S>
 A inverse_root_mean_square(const S* x, std::int64_t d, double epsilon) {
@@ -35,42 +38,43 @@ void ReferenceTier::do_rms_norm_forward(const RmsNormForward& a) {
 
 void ReferenceTier::do_rms_norm_backward(const RmsNormBackward& a) {
   with_storage(a.x.dtype, [&]<class S, class A>() {
-    const std::int64_t t_count = a.x.shape[0], d = a.x.shape[1];
-    const S *x = a.x.as<S>(), *dy = a.dy.as<S>();
+    const std::int64_t t_count = a.x.shape[0], d = a.x.shape[1], blocks = tiles(t_count, row_block);
     const A* gamma = a.gamma.as<A>();
-    A *dgamma = a.dgamma.as<A>(), *rho = between_loops().take<A>(t_count);
-    // 1. ρ of every row, once more.
-    for_rows(t_count, [&](std::int64_t t, int) {
-      rho[t] = inverse_root_mean_square<A>(x + t * d, d, a.epsilon);
+    A *dgamma = a.dgamma.as<A>(), *parts = between_loops().take<A>(blocks * d);
+    // Some rows a task, and their part of dgamma.
+    pool_.run(blocks, [&](std::int64_t block, int) {
+      A* part = parts + block * d;
+      std::fill_n(part, d, A(0));
+      for (std::int64_t t = block * row_block; t < std::min(t_count, (block + 1) * row_block); ++t) {
+        const S *x = a.x.as<S>() + t * d, *dy = a.dy.as<S>() + t * d;
+        S* dx = a.dx.as<S>() + t * d;
+        // 1. ρ of the row, once more, and the mean of g · x,  g = gamma · dy.
+        const A rho = inverse_root_mean_square<A>(x, d, a.epsilon);
+        Chunk<A> sum = Chunk<A>::Zero();
+        for (std::int64_t c = 0; c < d; c += lanes) {
+          sum += load_chunk<A>(gamma, c, d) * load_chunk<A>(dy, c, d) * load_chunk<A>(x, c, d);
+        }
+        const A slope = rho * rho * (fold(sum) / static_cast<A>(d));
+        for (std::int64_t c = 0; c < d; c += lanes) {
+          // 2. dgamma's part += dy · x · ρ.
+          const Chunk<A> own_x = load_chunk<A>(x, c, d), own_dy = load_chunk<A>(dy, c, d);
+          store_chunk<A, A>(part, c, d, load_chunk<A>(part, c, d) + own_dy * own_x * rho);
+          // 3. dx = ρ · (g - x · ρ² · mean(g · x)), rounded once. It may take dy's place.
+          store_chunk<S, A>(dx, c, d, rho * (load_chunk<A>(gamma, c, d) * own_dy - own_x * slope));
+        }
+      }
     });
-    // 2. dgamma += Σ_t dy · x · ρ: partial sums of token_chunk rows, added in order. Before step 3,
-    //    because dx may take dy's place. A task owns some columns.
+    // 4. dgamma += the parts: first those of token_chunk rows together, in order. A task owns some columns.
     pool_.run(tiles(d, lanes), [&](std::int64_t task, int) {
       const std::int64_t c = task * lanes;
       Chunk<A> total = load_chunk<A>(dgamma, c, d);
-      for (std::int64_t begin = 0; begin < t_count; begin += token_chunk) {
-        Chunk<A> part = Chunk<A>::Zero();
-        for (std::int64_t t = begin; t < std::min(t_count, begin + token_chunk); ++t) {
-          part += load_chunk<A>(dy + t * d, c, d) * load_chunk<A>(x + t * d, c, d) * rho[t];
-        }
-        total += part;
+      for (std::int64_t block = 0; block < blocks;) {
+        const std::int64_t end = std::min(blocks, block + token_chunk / row_block);
+        Chunk<A> chunk = Chunk<A>::Zero();
+        for (; block < end; ++block) chunk += load_chunk<A>(parts + block * d, c, d);
+        total += chunk;
       }
       store_chunk(dgamma, c, d, total);
-    });
-    // 3. dx = ρ · (g - x · ρ² · mean(g · x)),  g = gamma · dy, rounded once.
-    for_rows(t_count, [&](std::int64_t t, int) {
-      const S *x_row = x + t * d, *dy_row = dy + t * d;
-      S* dx_row = a.dx.as<S>() + t * d;
-      Chunk<A> sum = Chunk<A>::Zero();
-      for (std::int64_t c = 0; c < d; c += lanes) {
-        sum += load_chunk<A>(gamma, c, d) * load_chunk<A>(dy_row, c, d) * load_chunk<A>(x_row, c, d);
-      }
-      const A slope = rho[t] * rho[t] * (fold(sum) / static_cast<A>(d));
-      for (std::int64_t c = 0; c < d; c += lanes) {
-        const Chunk<A> g = load_chunk<A>(gamma, c, d) * load_chunk<A>(dy_row, c, d);
-        const Chunk<A> dx = rho[t] * (g - load_chunk<A>(x_row, c, d) * slope);
-        store_chunk(dx_row, c, d, dx);
-      }
     });
   });
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "reference/exponential.h"
 #include "reference/first_index.h"
 #include "reference/gemm.h"
 #include "reference/numeric.h"
@@ -44,14 +45,6 @@ A group_score(const A* c, std::int64_t size) {
     }
   }
   return size > 1 ? first + second : first;
-}
-
-/// 1/(1 + e^-z) without overflow. By the scalar exponential: gates divide by sums of scores as small as
-/// 1e-20, so the smallest scores must be right to the last digit.
-template <class A>
-A sigmoid_of(A z) {
-  const A e = std::exp(-std::fabs(z));
-  return z >= 0 ? 1 / (1 + e) : e / (1 + e);
 }
 
 /// Rows of x as A: the memory itself, or a widened copy of columns begin … begin + count - 1.
@@ -100,10 +93,11 @@ bool route(const RouterRule& rule, std::int64_t e_count, const A* bias, const Ch
   // 2. s = sigmoid(logit); the biased score c takes part in the choice alone.
   A* c = choice.c;
   bool finite = true;
-  for (std::int64_t e = 0; e < e_count; ++e) {
-    finite = finite && std::isfinite(s[e]) && std::isfinite(bias[e]);
-    s[e] = sigmoid_of(s[e]);
-    c[e] = s[e] + bias[e];
+  for (std::int64_t e = 0; e < e_count; ++e) finite = finite && std::isfinite(s[e]) && std::isfinite(bias[e]);
+  for (std::int64_t e = 0; e < e_count; e += lanes) {
+    const Chunk<A> score = sigmoid<A>(load_chunk<A>(s, e, e_count));
+    store_chunk(s, e, e_count, score);
+    store_chunk<A, A>(c, e, e_count, score + load_chunk<A>(bias, e, e_count));
   }
   if (!finite) {
     std::fill_n(s, e_count, A(0));

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "reference/exponential.h"
 #include "reference/numeric.h"
 #include "reference/reference.h"
 
