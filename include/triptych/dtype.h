@@ -141,10 +141,13 @@ float decode_magnitude(std::uint32_t bits) {
   return std::bit_cast<float>(bits << (23 - fraction)) * unbias;
 }
 
-/// An f32's bits taken apart: magnitude, sign (0 for a NaN), and 1 for a NaN.
+/// An f32's bits taken apart.
 struct Parts {
-  std::uint32_t magnitude, sign, nan;
+  std::uint32_t magnitude;  ///< all but the sign
+  std::uint32_t sign;       ///< 1 or 0; 0 for a NaN
+  std::uint32_t nan;        ///< 1 for a NaN, else 0
 };
+/// The parts of a value.
 inline Parts parts_of(float value) {
   const auto u = std::bit_cast<std::uint32_t>(value);
   const std::uint32_t magnitude = u & 0x7FFFFFFFu, nan = (0x7F800000u - magnitude) >> 31;
