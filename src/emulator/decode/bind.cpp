@@ -117,6 +117,7 @@ Choice Binder::choice_of(const Candidate& candidate, const Fitted& fitted, Run& 
   const Operand* last = nullptr;
   for (std::size_t e = 0; e < candidate.operands.size(); ++e) {
     if (candidate.operands[e].selector) {
+      if (fitted[e] != nullptr && fitted[e]->negated) choice.negated |= 1u << choice.selectors.size();
       choice.selectors.push_back(fitted[e] == nullptr ? std::string_view() : fitted[e]->selector);
     }
     if (fitted[e] == nullptr) continue;

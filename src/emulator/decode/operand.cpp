@@ -13,7 +13,7 @@ using Is = Operand::Kind;
 /// Instructions whose first result may be dropped with `_`; elements of vectors and second results may be
 /// everywhere.
 bool may_sink(std::string_view root) {
-  return root == "atom" || root == "elect" || root == "mbarrier" || root == "setp";
+  return root == "atom" || root == "elect" || root == "lop3" || root == "match" || root == "mbarrier" || root == "setp";
 }
 
 }  // namespace
@@ -116,7 +116,7 @@ Binder::Source Binder::special(const Expected& x, const Operand& o) {
 
 Binder::Source Binder::source(const Expected& x, const Operand& o) {
   if (x.type == Type::pred) return predicate(o);
-  if (o.negated) refuse(o, "cannot be negated here");
+  if (o.negated && !x.selector) refuse(o, "cannot be negated here");
   if (!o.selector.empty() && !x.selector) refuse(o, fmt::format("has a selector {}, which this instruction does not take", o.selector));
   switch (o.kind) {
     case Is::reg: {

@@ -21,7 +21,8 @@
 ///     ~T  =~T     a register that may be wider than T (ld, st, cvt); the row     the row
 ///                 has T's width, and of =~T the handler fills the whole lane,
 ///                 sign-extended for signed types and zero-extended for others
-///     %T  =%T     an operand that may have a selector (video), Choice::selectors  the row
+///     %T  =%T     an operand that may have a selector or be negated (video):     the row
+///                 Choice::selectors, Choice::negated
 ///     #  =#       a register of any type                                         the row
 ///     =pred pred  predicates; a source may be negated or the constant 0 or 1     the predicate
 ///     =T|pred     destination with an optional second one, d|p or d              row, predicate
@@ -103,6 +104,7 @@ class Choice {
 
   /// The selectors of the `%T` operands in order, "b0" or "h32"; empty where none was written.
   std::vector<std::string_view> selectors;
+  std::uint32_t negated = 0;               ///< a bit for each of them, the first lowest
 
   // Filled by the matcher.
   const Form* form = nullptr;
