@@ -155,7 +155,7 @@ TEST(Decode, ConditionalOperandsKeepTheirSlot) {
 
 TEST(Decode, CallsPassMemoryRegistersAndConstants) {
   const Kernel k("{ .param .b32 in; .param .b32 out;\nst.param.b32 [in], a;\ncall.uni (out), twice, (in);\nld.param.b32 b, [out]; }\n"
-                 "call (c), same, (d, !p);\ncall (_), same, (5, 1);");
+                 "call (c), same, (d, p);\ncall (_), same, (5, 1);");
   const FunctionCode& code = *k.code;
   ASSERT_EQ(code.calls.size(), 3u);
   const CallSite &first = code.calls[0], &second = code.calls[1], &third = code.calls[2];
@@ -168,7 +168,7 @@ TEST(Decode, CallsPassMemoryRegistersAndConstants) {
   EXPECT_EQ(second.results[0].slot.bank(), Slot::frame);
   EXPECT_EQ(second.arguments[0].bytes, 4u);
   EXPECT_EQ(second.arguments[1].bytes, 0u);
-  EXPECT_TRUE(second.arguments[1].slot.negated());
+  EXPECT_FALSE(second.arguments[1].slot.negated());
   EXPECT_EQ(k.constant<std::uint32_t>(third.arguments[0].slot), 5u);
   EXPECT_TRUE(third.arguments[1].slot.negated());
   EXPECT_FALSE(third.results[0].slot.absent());
