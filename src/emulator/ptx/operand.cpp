@@ -54,9 +54,9 @@ Operand Parser::operand(const Instruction& instruction) {
     return token_.is('|') ? pair(std::move(made)) : made;
   }
   constexpr std::string_view begins_constant = "0123456789(!~-+";
-  const bool predicate =
-      token_.is('!') && begins_constant.find(lexer_.ahead()) == std::string_view::npos;
-  return predicate ? negated(instruction) : constant_operand();
+  const bool sign = token_.is('!') || (token_.is('-') && instruction.root == "vmad");
+  const bool of_constant = begins_constant.find(lexer_.ahead()) != std::string_view::npos;
+  return sign && !of_constant ? negated(instruction) : constant_operand();
 }
 
 Operand Parser::sink() {
@@ -67,13 +67,14 @@ Operand Parser::sink() {
   return made;
 }
 
-// !p
+// !p, and -a of vmad
 Operand Parser::negated(const Instruction& instruction) {
-  advance();
-  if (!at_name()) unexpected("a predicate after '!'");
+  const Token sign = take();
+  if (!at_name()) unexpected(sign.is('!') ? "a predicate after '!'" : "a register after '-'");
   Operand made = named(instruction);
   if (made.kind != Operand::Kind::reg) {
-    fail(made.at, fmt::format("{} is not a register that '!' could negate", quoted(made.name)));
+    fail(made.at, fmt::format("{} is not a register that {} could negate", quoted(made.name),
+                              quoted(sign.text)));
   }
   made.negated = true;
   return made;
