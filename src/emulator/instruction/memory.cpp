@@ -2,7 +2,9 @@
 #include <bit>
 
 #include "emulator/instruction/access.h"
+#include "emulator/instruction/dispatch.h"
 #include "emulator/instruction/lanes.h"
+#include "emulator/instruction/stack.h"
 #include "emulator/machine/machine.h"
 
 namespace triptych::emulator {
@@ -189,6 +191,9 @@ const Form table[] = {
 
 }  // namespace
 
-std::span<const Form> memory_forms() { return table; }
+std::span<const Form> memory_forms() {
+  static const std::vector<Form> all = join({table, stack_forms()});
+  return all;
+}
 
 }  // namespace triptych::emulator
