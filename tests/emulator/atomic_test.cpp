@@ -269,5 +269,14 @@ TEST(Atomic, FaultsNameTheAtomic) {
   expect_report(fault_of("", "red.add.noftz.bf16x2 [%a0+2], %v;\n"), {"not a multiple of 4"});
 }
 
+TEST(Atomic, HintsAreForGlobalMemoryAlone) {
+  const auto error = [](const std::string& instruction) { return error_of(thread_kernel(".reg .f64 %d;\n" + instruction + "\n")); };
+  EXPECT_EQ(error("atom.add.L2::cache_hint.u32 %v, [%a0], 1, %a1;"), "");
+  for (const std::string wrong : {"atom.shared.add.L2::cache_hint.u32 %v, [%w0], 1, %a1;", "atom.global.cas.L2::cache_hint.b32 %v, [%a0], 1, 2, %a1;",
+                                  "atom.global.add.L2::cache_hint.u32 %v, [%a0], 1, %d;", "red.shared.add.L2::cache_hint.u32 [%w0], 1, %a1;", "atom.global.add.L2::cache_hint.u32 %v, [%a0], 1;"}) {
+    EXPECT_NE(error(wrong), "") << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace triptych::emulator::test

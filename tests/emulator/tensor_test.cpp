@@ -85,6 +85,7 @@ TEST(Tensor, LoadsBoxes) {
     for (const Coordinates& c : e.starts) {
       ASSERT_NO_FATAL_FAILURE(expect_load(e.map, c));
       ASSERT_NO_FATAL_FAILURE(expect_load(e.map, c, "shared::cta", ".L2::cache_hint", true));
+      ASSERT_NO_FATAL_FAILURE(expect_load(e.map, c, "shared::cluster", ".L2::cache_hint", true));
       if (e.map.type != TensorType::u8 && e.map.type != TensorType::u16) {
         TensorMap filled = e.map;
         filled.nan_fill = true;

@@ -192,5 +192,16 @@ TEST(Warp, MisuseIsAFault) {
                 {"deadlock", "redux.sync.add.u32 [kernel k, CTA 0,0,0, warp 0, lanes 0-7] waits for other lanes of its warp to come here"});
 }
 
+/// Values may be floating-point numbers where they only move; masks, counts and positions may not.
+TEST(Warp, OperandsThatMustBeIntegers) {
+  const auto error = [](const std::string& instruction) { return error_of(thread_kernel(".reg .f32 %f<3>;\n.reg .f64 %d;\n" + instruction + "\n")); };
+  EXPECT_EQ(error("shfl.sync.idx.b32 %f0, %f1, %u0, 31, -1;\nmatch.any.sync.b32 %v, %f0, -1;\nmatch.any.sync.b64 %v, %d, -1;\nvote.sync.ballot.b32 %f0, p, -1;\nactivemask.b32 %f0;"), "");
+  for (const std::string wrong : {"shfl.sync.idx.b32 %v, %u0, 0, 31, %f0;", "match.any.sync.b32 %f0, %u0, -1;", "match.all.sync.b32 %f0|p, %u0, -1;", "match.any.sync.b32 %v, %u0, %f0;",
+                                  "vote.sync.ballot.b32 %v, p, %f0;", "redux.sync.and.b32 %v, %f0, -1;", "redux.sync.and.b32 %f0, %v, -1;", "redux.sync.add.u32 %v, %v, %f0;",
+                                  "elect.sync %f0|p, -1;", "elect.sync %v|p, %f0;"}) {
+    EXPECT_NE(error(wrong), "") << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace triptych::emulator::test

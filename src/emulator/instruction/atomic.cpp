@@ -162,7 +162,7 @@ constexpr std::uint8_t m = Instr::memory;
 #define SPACES "{.<S: global shared shared::cta shared::cluster>}"
 #define GLOBAL "{.<S: global>}"
 #define HINT "{.L2::cache_hint}"
-#define POLICY ", b64?.L2::cache_hint"
+#define POLICY ", u64?.L2::cache_hint"
 #define TYPES ".<T: b32 b64 u32 u64 s32 s64 f32 f64>"
 #define HALVES ".<T: f16 f16x2 bf16 bf16x2>"
 #define EXCHANGING ".<A: add min max inc dec and or xor exch>"
@@ -174,17 +174,17 @@ constexpr std::uint8_t m = Instr::memory;
 const Form table[] = {
     {"atom" SEM SPACES ".<A: cas>.<T: b16 b32 b64 b128>", "=T, [S], T, T", with_access<plain<true>>, m, 11, 20, false, "atomic"},
     {"atom" SEM SPACES ".<A: exch>.<T: b128>", "=T, [S], T", with_access<plain<true>>, m, 83, 90, false, "atomic"},
-    {"atom" SEM GLOBAL ".<A: exch>.L2::cache_hint.<T: b128>", "=T, [S], T, b64", with_access<plain<true>>, m, 83, 90, false, "atomic"},
+    {"atom" SEM GLOBAL ".<A: exch>.L2::cache_hint.<T: b128>", "=T, [S], T, u64", with_access<plain<true>>, m, 83, 90, false, "atomic"},
     {"atom" SEM SPACES EXCHANGING TYPES, "=T, [S], T", with_access<plain<true>>, m, 11, 20, false, "atomic"},
-    {"atom" SEM GLOBAL EXCHANGING ".L2::cache_hint" TYPES, "=T, [S], T, b64", with_access<plain<true>>, m, 74, 80, false, "atomic"},
+    {"atom" SEM GLOBAL EXCHANGING ".L2::cache_hint" TYPES, "=T, [S], T, u64", with_access<plain<true>>, m, 74, 80, false, "atomic"},
     {"atom" SEM SPACES ".<A: add>.noftz" HALVES, "=T, [S], T", with_access<halves<One, true>>, m, 62, 60, false, "atomic"},
-    {"atom" SEM GLOBAL ".<A: add>.noftz.L2::cache_hint" HALVES, "=T, [S], T, b64", with_access<halves<One, true>>, m, 74, 80, false, "atomic"},
+    {"atom" SEM GLOBAL ".<A: add>.noftz.L2::cache_hint" HALVES, "=T, [S], T, u64", with_access<halves<One, true>>, m, 74, 80, false, "atomic"},
     {"atom" SEM GLOBAL ".<A: add>" HINT WIDE, "=V*T, [S], V*T" POLICY, with_access<vector<true>>, m, 81, 90, false, "atomic"},
     {"atom" SEM GLOBAL NARROW, "=V*T, [S], V*T" POLICY, with_access<vector<true>>, m, 81, 90, false, "atomic"},
     {"red" RED_SEM SPACES REDUCING TYPES, "[S], T", with_access<plain<false>>, m, 12, 20, false, "atomic"},
-    {"red" RED_SEM GLOBAL REDUCING ".L2::cache_hint" TYPES, "[S], T, b64", with_access<plain<false>>, m, 74, 80, false, "atomic"},
+    {"red" RED_SEM GLOBAL REDUCING ".L2::cache_hint" TYPES, "[S], T, u64", with_access<plain<false>>, m, 74, 80, false, "atomic"},
     {"red" RED_SEM SPACES ".<A: add>.noftz" HALVES, "[S], T", with_access<halves<One, false>>, m, 62, 60, false, "atomic"},
-    {"red" RED_SEM GLOBAL ".<A: add>.noftz.L2::cache_hint" HALVES, "[S], T, b64", with_access<halves<One, false>>, m, 74, 80, false, "atomic"},
+    {"red" RED_SEM GLOBAL ".<A: add>.noftz.L2::cache_hint" HALVES, "[S], T, u64", with_access<halves<One, false>>, m, 74, 80, false, "atomic"},
     {"red" RED_SEM GLOBAL ".<A: add>" HINT WIDE, "[S], V*T" POLICY, with_access<vector<false>>, m, 81, 90, false, "atomic"},
     {"red" RED_SEM GLOBAL NARROW, "[S], V*T" POLICY, with_access<vector<false>>, m, 81, 90, false, "atomic"},
 };

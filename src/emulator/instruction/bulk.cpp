@@ -231,13 +231,13 @@ constexpr std::uint8_t m = Instr::memory, k = Instr::control;
 #define BYTES ".mbarrier::complete_tx::bytes"
 #define OPS ".<A: and or xor add inc dec min max>"
 const Form table[] = {
-    {"cp.async.bulk.<D: shared::cluster>.global" BYTES "{.multicast::cluster}{.L2::cache_hint}", "[D], [global], u32, [D], b16?.multicast::cluster, b64?.L2::cache_hint", choose<load, 0>, m, 80, 90, false, "bulk"},
-    {"cp.async.bulk.<D: shared::cta>.global" BYTES "{.L2::cache_hint}", "[D], [global], u32, [D], b64?.L2::cache_hint", choose<load, 0>, m, 86, 90, false, "bulk"},
+    {"cp.async.bulk.<D: shared::cluster>.global" BYTES "{.multicast::cluster}{.L2::cache_hint}", "[D], [global], u32, [D], b16?.multicast::cluster, u64?.L2::cache_hint", choose<load, 0>, m, 80, 90, false, "bulk"},
+    {"cp.async.bulk.<D: shared::cta>.global" BYTES "{.L2::cache_hint}", "[D], [global], u32, [D], u64?.L2::cache_hint", choose<load, 0>, m, 86, 90, false, "bulk"},
     {"cp.async.bulk.shared::cluster.shared::cta" BYTES, "[shared], [shared], u32, [shared]", choose<load, from_shared>, m, 80, 90, false, "bulk"},
-    {"cp.async.bulk.global.shared::cta.bulk_group{.L2::cache_hint}", "[global], [shared], u32, b64?.L2::cache_hint", choose<store, 0>, m, 80, 90, false, "bulk"},
+    {"cp.async.bulk.global.shared::cta.bulk_group{.L2::cache_hint}", "[global], [shared], u32, u64?.L2::cache_hint", choose<store, 0>, m, 80, 90, false, "bulk"},
     {"cp.reduce.async.bulk.shared::cluster.shared::cta" BYTES OPS ".<T: s32 u32 u64 b32>", "[shared], [shared], u32, [shared]", choose<load, from_shared>, m, 80, 90, false, "bulk"},
-    {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.L2::cache_hint}" OPS "{.noftz}.<T: f16 bf16 b32 b64 u32 s32 u64 s64 f32 f64>", "[global], [shared], u32, b64?.L2::cache_hint", choose<store, 0>, m, 80, 90, false, "bulk"},
-    {"cp.async.bulk.prefetch.L2.global{.L2::cache_hint}", "[global], u32, b64?.L2::cache_hint", [](Choice&) { return Run(prefetch); }, 0, 80, 90, false, "bulk"},
+    {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.L2::cache_hint}" OPS "{.noftz}.<T: f16 bf16 b32 b64 u32 s32 u64 s64 f32 f64>", "[global], [shared], u32, u64?.L2::cache_hint", choose<store, 0>, m, 80, 90, false, "bulk"},
+    {"cp.async.bulk.prefetch.L2.global{.L2::cache_hint}", "[global], u32, u64?.L2::cache_hint", [](Choice&) { return Run(prefetch); }, 0, 80, 90, false, "bulk"},
     {"cp.async.bulk.commit_group", "", [](Choice&) { return Run(commit); }, 0, 80, 90, false, "bulk"},
     {"cp.async.bulk.wait_group{.read}", "imm", choose_wait, k, 80, 90, false, "bulk"},
     {"st.async{.weak}.shared::cluster" BYTES "{.<V: v2 v4>}.<T: b32 b64 u32 u64 s32 s64 f32 f64>", "[shared], V*T, [shared]", choose<store_async, 0>, m, 81, 90, false, "bulk"},

@@ -167,13 +167,15 @@ Run choose(Choice& c) {
 constexpr std::uint8_t m = Instr::memory;
 #define DIMENSIONS ".<N: 1d 2d 3d 4d 5d>"
 const Form table[] = {
-    {"cp.async.bulk.tensor" DIMENSIONS ".<D: shared::cluster shared::cta>.global{.tile}.mbarrier::complete_tx::bytes{.multicast::cluster}{.L2::cache_hint}",
-     "[D], [map,N], [D], b16?.multicast::cluster, b64?.L2::cache_hint", choose<load>, m, 80, 90, false, "tensor"},
-    {"cp.async.bulk.tensor" DIMENSIONS ".global.shared::cta{.tile}.bulk_group{.L2::cache_hint}", "[map,N], [shared], b64?.L2::cache_hint",
+    {"cp.async.bulk.tensor" DIMENSIONS ".<D: shared::cluster>.global{.tile}.mbarrier::complete_tx::bytes{.multicast::cluster}{.L2::cache_hint}",
+     "[D], [map,N], [D], b16?.multicast::cluster, u64?.L2::cache_hint", choose<load>, m, 80, 90, false, "tensor"},
+    {"cp.async.bulk.tensor" DIMENSIONS ".<D: shared::cta>.global{.tile}.mbarrier::complete_tx::bytes{.L2::cache_hint}",
+     "[D], [map,N], [D], u64?.L2::cache_hint", choose<load>, m, 86, 90, false, "tensor"},
+    {"cp.async.bulk.tensor" DIMENSIONS ".global.shared::cta{.tile}.bulk_group{.L2::cache_hint}", "[map,N], [shared], u64?.L2::cache_hint",
      choose<store>, m, 80, 90, false, "tensor"},
     {"cp.reduce.async.bulk.tensor" DIMENSIONS ".global.shared::cta.<A: add min max inc dec and or xor>{.tile}.bulk_group{.L2::cache_hint}",
-     "[map,N], [shared], b64?.L2::cache_hint", choose<store>, m, 80, 90, false, "tensor"},
-    {"cp.async.bulk.prefetch.tensor" DIMENSIONS ".L2.global{.tile}{.L2::cache_hint}", "[map,N], b64?.L2::cache_hint", choose<prefetch>, m, 80, 90, false, "tensor"},
+     "[map,N], [shared], u64?.L2::cache_hint", choose<store>, m, 80, 90, false, "tensor"},
+    {"cp.async.bulk.prefetch.tensor" DIMENSIONS ".L2.global{.tile}{.L2::cache_hint}", "[map,N], u64?.L2::cache_hint", choose<prefetch>, m, 80, 90, false, "tensor"},
 };
 
 }  // namespace

@@ -157,15 +157,15 @@ constexpr std::uint8_t f = Instr::control | Instr::memory | Instr::aligned | Ins
 #define WGMMA(k) "wgmma.mma_async.sync.aligned.<P: " N1(k) N2(k) N3(k) N4(k) N5(k) ">"
 #define WGMMA_INTEGER(k) "wgmma.mma_async.sync.aligned.<P: " N1(k) N2(k) N3(k) ">"
 #define FORMS(pattern, d, immediates_a, immediates_r) \
-    {pattern, "+?*" d ", b64, b64, pred" immediates_a, choose<false>, f, 80, 90, true, "wgmma"}, \
-    {pattern, "+?*" d ", 4*b32, b64, pred" immediates_r, choose<true>, f, 80, 90, true, "wgmma"}
+    {pattern, "+?*" d ", u64, u64, pred" immediates_a, choose<false>, f, 80, 90, true, "wgmma"}, \
+    {pattern, "+?*" d ", 4*u32, u64, pred" immediates_r, choose<true>, f, 80, 90, true, "wgmma"}
 const Form table[] = {
     FORMS(WGMMA("16") ".f32.<A: f16>.<B: f16>", "f32", ", imm, imm, imm, imm", ", imm, imm, imm"),
-    FORMS(WGMMA("16") ".<D: f16>.<A: f16>.<B: f16>", "b32", ", imm, imm, imm, imm", ", imm, imm, imm"),
+    FORMS(WGMMA("16") ".<D: f16>.<A: f16>.<B: f16>", "u32", ", imm, imm, imm, imm", ", imm, imm, imm"),
     FORMS(WGMMA("16") ".f32.<A: bf16>.<B: bf16>", "f32", ", imm, imm, imm, imm", ", imm, imm, imm"),
     FORMS(WGMMA("8") ".f32.<A: tf32>.<B: tf32>", "f32", ", imm, imm", ", imm, imm"),
     FORMS(WGMMA("32") ".f32.<A: e4m3 e5m2>.<B: e4m3 e5m2>", "f32", ", imm, imm", ", imm, imm"),
-    FORMS(WGMMA("32") ".<D: f16>.<A: e4m3 e5m2>.<B: e4m3 e5m2>", "b32", ", imm, imm", ", imm, imm"),
+    FORMS(WGMMA("32") ".<D: f16>.<A: e4m3 e5m2>.<B: e4m3 e5m2>", "u32", ", imm, imm", ", imm, imm"),
     FORMS(WGMMA_INTEGER("32") "{.satfinite}.s32.<A: s8 u8>.<B: s8 u8>", "s32", "", ""),
     FORMS(WGMMA_INTEGER("256") ".s32.<A: b1>.<B: b1>.and.popc", "s32", "", ""),
     {"wgmma.fence.sync.aligned", "", always<fence>, k, 80, 90, true, "wgmma"},
