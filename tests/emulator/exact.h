@@ -164,4 +164,13 @@ inline std::uint64_t rounded_sum(const Exact& x, const Exact& y, const Format& f
   return negative ? f.top() : 0;
 }
 
+/// min or max by the order of the bits, where -0 is below +0. A NaN loses against a number, or wins with `nan`.
+inline std::uint64_t extreme(const Format& f, bool max, bool nan, std::uint64_t a, std::uint64_t b, std::uint64_t one_nan) {
+  const auto key = [&](std::uint64_t x) { return f.is_negative(x) ? f.top() - 1 - (x & (f.top() - 1)) : x | f.top(); };
+  if (f.is_nan(a) && f.is_nan(b)) return one_nan;
+  if (f.is_nan(a)) return nan ? one_nan : b;
+  if (f.is_nan(b)) return nan ? one_nan : a;
+  return (key(a) < key(b)) != max ? a : b;
+}
+
 }  // namespace triptych::emulator::test

@@ -131,15 +131,6 @@ TEST(Float, DoublePrecision) {
   }
 }
 
-/// min or max by the order of the bits, where -0 is below +0.
-std::uint64_t extreme(const Format& f, bool max, bool nan, std::uint64_t a, std::uint64_t b, std::uint64_t one_nan) {
-  const auto key = [&](std::uint64_t x) { return f.is_negative(x) ? f.top() - 1 - (x & (f.top() - 1)) : x | f.top(); };
-  if (f.is_nan(a) && f.is_nan(b)) return one_nan;
-  if (f.is_nan(a)) return nan ? one_nan : b;
-  if (f.is_nan(b)) return nan ? one_nan : a;
-  return (key(a) < key(b)) != max ? a : b;
-}
-
 TEST(Float, MinAndMax) {
   const Format f = format_of(Type::f32);
   const auto columns = operands({Type::f32, Type::f32});

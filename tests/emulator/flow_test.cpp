@@ -10,8 +10,8 @@
 namespace triptych::emulator {
 namespace {
 
-/// A kernel of labelled nops and branches, one statement a line; `nop` stands for something that is not a
-/// branch.
+/// A kernel of labelled nops and branches, one statement a line; `nop` stands for something that is
+/// not a branch.
 std::unique_ptr<ModuleCode> kernel(const std::string& statements) {
   return decode_text(".visible .entry k() {\n.reg .pred p;\n.reg .u32 i;\n" + statements + "\n}\n");
 }
@@ -35,7 +35,7 @@ TEST(Flow, CutsBlocksAtTargetsAndAfterBranches) {
   EXPECT_EQ(code.blocks[2].begin, 3u);
   EXPECT_EQ(code.block_of[4], 2u);
   EXPECT_EQ(code.instrs[1].imm, 3);
-  EXPECT_EQ(code.instrs.size(), 5u);   // ret ends it: nothing was added
+  EXPECT_EQ(code.instrs.size(), 5u);  // ret ends it: nothing was added
 }
 
 TEST(Flow, EndsAFunctionThatDoesNotEnd) {
@@ -50,14 +50,18 @@ TEST(Flow, EndsAFunctionThatDoesNotEnd) {
 
 TEST(Flow, JoinsAfterBothSides) {
   // The join stands before one side in the text.
-  const auto m = kernel("@p bra ELSE;\nTHEN: pmevent 1;\nbra JOIN;\nJOIN: pmevent 2;\nret;\nELSE: pmevent 3;\nbra JOIN;");
+  const auto m = kernel(
+      "@p bra ELSE;\nTHEN: pmevent 1;\nbra JOIN;\nJOIN: pmevent 2;\nret;\nELSE: pmevent 3;\nbra "
+      "JOIN;");
   EXPECT_LT(order(*m, "THEN"), order(*m, "JOIN"));
   EXPECT_LT(order(*m, "ELSE"), order(*m, "JOIN"));
 }
 
 TEST(Flow, KeepsALoopTogether) {
   // Part of the body stands after the exit.
-  const auto m = kernel("HEAD: @p bra EXIT;\nBODY: @p bra FAR;\npmevent 1;\nbra HEAD;\nEXIT: pmevent 2;\nret;\nFAR: pmevent 3;\nbra HEAD;");
+  const auto m = kernel(
+      "HEAD: @p bra EXIT;\nBODY: @p bra FAR;\npmevent 1;\nbra HEAD;\nEXIT: pmevent 2;\nret;\nFAR: "
+      "pmevent 3;\nbra HEAD;");
   const std::uint32_t end = loop_end(*m, "HEAD");
   EXPECT_LT(order(*m, "HEAD"), order(*m, "BODY"));
   for (const char* inside : {"HEAD", "BODY", "FAR"}) EXPECT_LT(order(*m, inside), end) << inside;
@@ -75,7 +79,9 @@ TEST(Flow, TheHeaderIsFirstInTheTextWhereverALoopIsEntered) {
 }
 
 TEST(Flow, NestsLoops) {
-  const auto m = kernel("OUTER: pmevent 1;\nINNER: pmevent 2;\n@p bra INNER;\nAFTER: pmevent 3;\n@p bra OUTER;\nEXIT: ret;");
+  const auto m = kernel(
+      "OUTER: pmevent 1;\nINNER: pmevent 2;\n@p bra INNER;\nAFTER: pmevent 3;\n@p bra "
+      "OUTER;\nEXIT: ret;");
   EXPECT_LT(order(*m, "OUTER"), order(*m, "INNER"));
   EXPECT_LT(loop_end(*m, "INNER"), order(*m, "AFTER"));
   EXPECT_LT(order(*m, "AFTER"), loop_end(*m, "OUTER"));
@@ -83,7 +89,8 @@ TEST(Flow, NestsLoops) {
 }
 
 TEST(Flow, TwoBackEdgesAreOneLoop) {
-  const auto m = kernel("HEAD: pmevent 1;\n@p bra HEAD;\nREST: pmevent 2;\n@p bra HEAD;\nEXIT: ret;");
+  const auto m =
+      kernel("HEAD: pmevent 1;\n@p bra HEAD;\nREST: pmevent 2;\n@p bra HEAD;\nEXIT: ret;");
   EXPECT_NE(loop_end(*m, "HEAD"), 0u);
   EXPECT_LT(order(*m, "REST"), loop_end(*m, "HEAD"));
   EXPECT_LT(loop_end(*m, "HEAD"), order(*m, "EXIT"));
@@ -96,8 +103,9 @@ TEST(Flow, ALoopMayHaveTwoEntries) {
   EXPECT_LT(loop_end(*m, "A"), order(*m, "EXIT"));
 }
 
-/// What must hold whatever the graph: orders are unique; an edge leads to a greater order, or backwards in
-/// the text to the header of a loop that the source is in; loops lie within each other or apart.
+/// What must hold whatever the graph: orders are unique; an edge leads to a greater order, or
+/// backwards in the text to the header of a loop that the source is in; loops lie within each other
+/// or apart.
 void check(const FunctionCode& code) {
   std::vector<std::uint32_t> orders;
   for (const Block& b : code.blocks) {
@@ -107,13 +115,15 @@ void check(const FunctionCode& code) {
   std::sort(orders.begin(), orders.end());
   EXPECT_TRUE(std::adjacent_find(orders.begin(), orders.end()) == orders.end());
   const auto edge = [&](const Block& from, const Block& to) {
-    EXPECT_TRUE(to.order > from.order || (to.loop_end > from.order && to.begin <= from.begin)) << from.begin << " -> " << to.begin;
+    EXPECT_TRUE(to.order > from.order || (to.loop_end > from.order && to.begin <= from.begin))
+        << from.begin << " -> " << to.begin;
   };
   for (std::size_t b = 0; b < code.blocks.size(); ++b) {
     const std::uint32_t last = code.blocks[b].end - 1;
     const Instr& i = code.instrs[last];
     const std::string form = all_forms()[i.form]->pattern;
-    const bool bra = form.starts_with("bra"), brx = form.starts_with("brx"), ret = form.starts_with("ret");
+    const bool bra = form.starts_with("bra"), brx = form.starts_with("brx"),
+               ret = form.starts_with("ret");
     if (bra) edge(code.blocks[b], code.blocks[code.block_of[static_cast<std::size_t>(i.imm)]]);
     for (std::uint32_t t = 0; brx && t < i.list_count; ++t) {
       edge(code.blocks[b], code.blocks[code.block_of[code.targets[i.list + t]]]);
@@ -137,15 +147,22 @@ TEST(Flow, HoldsForRandomGraphs) {
     for (int b = 0; b < blocks; ++b) {
       text += fmt::format("L{}: pmevent 1;\n", b);
       switch (random() % 6) {
-        case 0: break;
-        case 1: text += fmt::format("bra {};\n", label()); break;
-        case 2: text += "@p ret;\n"; break;
+        case 0:
+          break;
+        case 1:
+          text += fmt::format("bra {};\n", label());
+          break;
+        case 2:
+          text += "@p ret;\n";
+          break;
         case 3: {
           text += fmt::format("T{}: .branchtargets {}, {}, {};\n", b, label(), label(), label());
           text += fmt::format("brx.idx i, T{};\n", b);
           break;
         }
-        default: text += fmt::format("@p bra {};\n", label()); break;
+        default:
+          text += fmt::format("@p bra {};\n", label());
+          break;
       }
     }
     SCOPED_TRACE(text);

@@ -77,7 +77,8 @@ TEST(Pattern, TakesModifiersInAnyOrder) {
 }
 
 TEST(Pattern, RefusesAWrongTable) {
-  for (const char* text : {"add.", "add..f32", "add{.ftz.f32", "add.<R: rn rz", "add.<>", "add{ftz}"}) {
+  for (const char* text :
+       {"add.", "add..f32", "add{.ftz.f32", "add.<R: rn rz", "add.<>", "add{ftz}"}) {
     EXPECT_THROW(Pattern p(text), std::logic_error) << text;
   }
 }
@@ -144,7 +145,8 @@ TEST(Signature, ResolvesNames) {
 }
 
 /// All variants of a pattern: each part with each of its words, or left out.
-void expand(std::string_view pattern, const std::string& made, std::size_t most, std::vector<std::string>& all) {
+void expand(std::string_view pattern, const std::string& made, std::size_t most,
+            std::vector<std::string>& all) {
   if (all.size() >= most) return;
   if (pattern.empty()) {
     all.push_back(made);
@@ -153,16 +155,20 @@ void expand(std::string_view pattern, const std::string& made, std::size_t most,
   if (pattern[0] == '{') {
     const std::size_t end = pattern.find('}');
     expand(pattern.substr(end + 1), made, most, all);
-    expand(std::string(pattern.substr(1, end - 1)) + std::string(pattern.substr(end + 1)), made, most, all);
+    expand(std::string(pattern.substr(1, end - 1)) + std::string(pattern.substr(end + 1)), made,
+           most, all);
     return;
   }
   if (pattern.starts_with(".<")) {
     const std::size_t end = pattern.find('>');
     std::string_view words = pattern.substr(2, end - 2);
-    if (const std::size_t colon = words.find(": "); colon != words.npos) words.remove_prefix(colon + 2);
+    if (const std::size_t colon = words.find(": "); colon != words.npos)
+      words.remove_prefix(colon + 2);
     while (!words.empty()) {
       const std::size_t space = std::min(words.find(' '), words.size());
-      if (space > 0) expand(pattern.substr(end + 1), made + "." + std::string(words.substr(0, space)), most, all);
+      if (space > 0)
+        expand(pattern.substr(end + 1), made + "." + std::string(words.substr(0, space)), most,
+               all);
       words.remove_prefix(std::min(space + 1, words.size()));
     }
     return;
@@ -184,7 +190,8 @@ TEST(Table, EveryFormIsFound) {
     }
   }
   for (std::size_t i = 0; i < all_forms().size(); ++i) {
-    EXPECT_TRUE(found.count(static_cast<std::uint16_t>(i)) != 0) << "never chosen: " << all_forms()[i]->pattern;
+    EXPECT_TRUE(found.count(static_cast<std::uint16_t>(i)) != 0)
+        << "never chosen: " << all_forms()[i]->pattern;
   }
 }
 
@@ -196,7 +203,8 @@ std::string error_of(std::string_view opcode) {
 TEST(Table, TellsErrorsApart) {
   EXPECT_EQ(error_of("frob.u32"), "'frob' is no instruction of this device");
   EXPECT_EQ(error_of("bra.ftz"), "'bra.ftz': '.ftz' is not allowed after 'bra'; expected .uni");
-  EXPECT_EQ(error_of("ret.uni.uni"), "'ret.uni.uni': '.uni' is not allowed after 'ret.uni'; expected nothing more");
+  EXPECT_EQ(error_of("ret.uni.uni"),
+            "'ret.uni.uni': '.uni' is not allowed after 'ret.uni'; expected nothing more");
   EXPECT_EQ(error_of("nanosleep"), "'nanosleep': a modifier is missing; expected .u32");
   EXPECT_EQ(error_of("bra.uni"), "");
 }

@@ -139,7 +139,7 @@ TEST(Integer, Halves) {
     check_halves("max." + t, with_sign, [](Wide a, Wide b) { return std::max(a, b); });
   }
   check_halves("min.relu.s16x2", true, [](Wide a, Wide b) { return std::max(Wide{0}, std::min(a, b)); });
-  check_halves("max.relu.s16x2", true, [](Wide a, Wide b) { return std::max(Wide{0}, std::max(a, b)); });
+  check_halves("max.s16x2.relu", true, [](Wide a, Wide b) { return std::max(Wide{0}, std::max(a, b)); });
 }
 
 TEST(Integer, DotProducts) {

@@ -18,7 +18,9 @@ std::uint32_t shared_at(const ModuleCode& m, std::string_view entry, std::string
 /// The displacement of the n-th load of a function.
 std::int64_t load(const ModuleCode& m, std::string_view function, std::size_t n) {
   for (const Instr& i : m.by_name.at(function)->instrs) {
-    if (i.form != Instr::no_form && std::string_view(all_forms()[i.form]->pattern).starts_with("ld") && n-- == 0) return i.imm;
+    if (i.form != Instr::no_form &&
+        std::string_view(all_forms()[i.form]->pattern).starts_with("ld") && n-- == 0)
+      return i.imm;
   }
   ADD_FAILURE() << function << " has no such load";
   return -1;
@@ -87,10 +89,15 @@ TEST(Layout, FunctionsThatAreCalledThroughRegistersAreReached) {
 }
 
 TEST(Layout, TooMuchIsRefused) {
-  EXPECT_EQ(decode_error(".visible .entry k() { .shared .b8 a[50000]; .reg .b32 r; ld.shared.b32 r, [a]; ret; }"),
-            "t.ptx:4:35: 'a' makes 50000 bytes of static shared memory; at most 49152 are possible");
-  EXPECT_NE(decode_error(".visible .entry k() { .local .b8 a[4611686018427387904]; ret; }").find("local memory"), std::string::npos);
-  EXPECT_NE(decode_error(".visible .entry k(.param .b8 a[40000]) { ret; }").find("parameters"), std::string::npos);
+  EXPECT_EQ(
+      decode_error(
+          ".visible .entry k() { .shared .b8 a[50000]; .reg .b32 r; ld.shared.b32 r, [a]; ret; }"),
+      "t.ptx:4:35: 'a' makes 50000 bytes of static shared memory; at most 49152 are possible");
+  EXPECT_NE(decode_error(".visible .entry k() { .local .b8 a[4611686018427387904]; ret; }")
+                .find("local memory"),
+            std::string::npos);
+  EXPECT_NE(decode_error(".visible .entry k(.param .b8 a[40000]) { ret; }").find("parameters"),
+            std::string::npos);
 }
 
 TEST(Layout, LoadedVariablesHaveTheirValues) {
@@ -101,7 +108,8 @@ TEST(Layout, LoadedVariablesHaveTheirValues) {
 .global .u64 pointers[3] = {plain+4, f, generic(c)};
 .global .attribute(.managed) .u32 m = 9;
 .global .b8 zero[100000];
-)"), "t.ptx");
+)"),
+                        "t.ptx");
   ASSERT_FALSE(parsed.error) << parsed.error->str();
   Machine machine{MachineOptions{}};
   const std::uint64_t before = machine.memory().used();
@@ -129,8 +137,10 @@ TEST(Layout, LoadedVariablesHaveTheirValues) {
 }
 
 TEST(Layout, AModuleThatFailsLeavesNothingBehind) {
-  for (const char* text : {".global .b8 a[64]; .visible .entry k() { .reg .b32 r; frob.u32 r; ret; }",
-                           ".extern .global .b8 far[4]; .global .u64 p = far;", ".global .b8 a[9]; .global .b8 b[4611686018427387904];"}) {
+  for (const char* text :
+       {".global .b8 a[64]; .visible .entry k() { .reg .b32 r; frob.u32 r; ret; }",
+        ".extern .global .b8 far[4]; .global .u64 p = far;",
+        ".global .b8 a[9]; .global .b8 b[4611686018427387904];"}) {
     Parsed parsed = parse(with_header(text), "t.ptx");
     ASSERT_FALSE(parsed.error) << parsed.error->str();
     Machine machine{MachineOptions{}};

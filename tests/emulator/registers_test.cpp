@@ -39,7 +39,8 @@ std::vector<Use> uses_of(const FunctionCode& code, const Instr& i) {
   for (const Element& e : parse_signature(all_forms()[i.form]->operands)) {
     const bool predicate = e.type == "pred";
     if (e.kind == Element::Kind::vector) {
-      for (std::uint32_t l = 0; l < i.list_count; ++l) add(code.lists[i.list + l], predicate, e.read, e.write);
+      for (std::uint32_t l = 0; l < i.list_count; ++l)
+        add(code.lists[i.list + l], predicate, e.read, e.write);
     } else if (e.ops > 0) {
       add(i.op[static_cast<std::size_t>(e.op)], predicate, e.read, e.write);
     }
@@ -60,25 +61,47 @@ std::string random_kernel(std::mt19937& random) {
     for (unsigned n = below(8); n > 0; --n) {
       if (below(3) == 0) text += fmt::format("@{}{} ", below(2) == 0 ? "!" : "", p());
       switch (below(10)) {
-        case 0: text += fmt::format("ld.shared.u32 {}, [{}];\n", r(), r()); break;
-        case 1: text += fmt::format("ld.shared.v2.u32 {{{}, {}}}, [{}];\n", r(), r(), r()); break;
-        case 2: text += fmt::format("st.shared.u32 [{}], {};\n", r(), r()); break;
-        case 3: text += fmt::format("atom.shared.cas.b32 {}, [{}], {}, {};\n", r(), r(), r(), r()); break;
-        case 4: text += fmt::format("ld.shared.u64 {}, [{}];\n", d(), r()); break;
-        case 5: text += fmt::format("st.shared.v2.u64 [{}], {{{}, {}}};\n", r(), d(), d()); break;
-        case 6: text += fmt::format("ld.shared.s8 {}, [{}];\n", d(), r()); break;
-        case 7: text += fmt::format("mbarrier.test_wait.shared.b64 {}, [{}], {};\n", p(), r(), d()); break;
-        case 8: text += fmt::format("st.shared.u32 [{}], {};\n", d(), d()); break;
-        default: text += fmt::format("atom.shared.cas.b64 _, [{}], {}, {};\n", r(), d(), d()); break;
+        case 0:
+          text += fmt::format("ld.shared.u32 {}, [{}];\n", r(), r());
+          break;
+        case 1:
+          text += fmt::format("ld.shared.v2.u32 {{{}, {}}}, [{}];\n", r(), r(), r());
+          break;
+        case 2:
+          text += fmt::format("st.shared.u32 [{}], {};\n", r(), r());
+          break;
+        case 3:
+          text += fmt::format("atom.shared.cas.b32 {}, [{}], {}, {};\n", r(), r(), r(), r());
+          break;
+        case 4:
+          text += fmt::format("ld.shared.u64 {}, [{}];\n", d(), r());
+          break;
+        case 5:
+          text += fmt::format("st.shared.v2.u64 [{}], {{{}, {}}};\n", r(), d(), d());
+          break;
+        case 6:
+          text += fmt::format("ld.shared.s8 {}, [{}];\n", d(), r());
+          break;
+        case 7:
+          text += fmt::format("mbarrier.test_wait.shared.b64 {}, [{}], {};\n", p(), r(), d());
+          break;
+        case 8:
+          text += fmt::format("st.shared.u32 [{}], {};\n", d(), d());
+          break;
+        default:
+          text += fmt::format("atom.shared.cas.b64 _, [{}], {}, {};\n", r(), d(), d());
+          break;
       }
     }
-    if (below(4) != 0) text += fmt::format("{}bra L{};\n", below(4) != 0 ? fmt::format("@{} ", p()) : "", below(blocks));
+    if (below(4) != 0)
+      text +=
+          fmt::format("{}bra L{};\n", below(4) != 0 ? fmt::format("@{} ", p()) : "", below(blocks));
   }
   return text + "}\n";
 }
 
-/// Walks one random path through a kernel decoded with and without sharing, and compares which write each
-/// read sees.
+/// Walks one random path through a kernel decoded with and without sharing, and compares which
+/// write each read sees.
 void walk(const FunctionCode& shared, const FunctionCode& own, std::mt19937& random) {
   std::map<std::uint64_t, int> writes, own_writes;
   std::uint32_t pc = 0;
@@ -101,7 +124,8 @@ void walk(const FunctionCode& shared, const FunctionCode& own, std::mt19937& ran
       }
       for (std::size_t v = 0; v < uses.size(); ++v) {
         if (!uses[u].write || !uses[v].read || uses[u].slot != uses[v].slot) continue;
-        ASSERT_EQ(own_uses[u].slot, own_uses[v].slot) << "a result lies on an operand, instruction " << pc;
+        ASSERT_EQ(own_uses[u].slot, own_uses[v].slot)
+            << "a result lies on an operand, instruction " << pc;
       }
     }
     for (std::size_t u = 0; u < uses.size() && executes; ++u) {
@@ -133,35 +157,45 @@ TEST(Registers, SharingChangesNothing) {
 }
 
 std::unique_ptr<ModuleCode> kernel(const std::string& body, const DecodeOptions& options = {}) {
-  return decode_text(".visible .entry k() {\n.reg .b32 a, b, c, d, e;\n.reg .b64 w, x;\n.reg .pred p;\n" + body + "\n}\n", options);
+  return decode_text(
+      ".visible .entry k() {\n.reg .b32 a, b, c, d, e;\n.reg .b64 w, x;\n.reg .pred p;\n" + body +
+          "\n}\n",
+      options);
 }
 
 TEST(Registers, AChainTakesTwoRows) {
-  const auto m = kernel("ld.shared.u32 b, [a];\nld.shared.u32 c, [b];\nld.shared.u32 d, [c];\nst.shared.u32 [d], d;");
+  const auto m = kernel(
+      "ld.shared.u32 b, [a];\nld.shared.u32 c, [b];\nld.shared.u32 d, [c];\nst.shared.u32 [d], d;");
   EXPECT_EQ(m->by_name.at("k")->frame_bytes, 2 * 128u);
   EXPECT_EQ(m->by_name.at("k")->registers, 1u);
 }
 
 TEST(Registers, AGuardedWriteKeepsTheOldValue) {
   // b may be a's row if the guarded load killed a.
-  const auto m = kernel("ld.shared.u32 a, [e];\nld.shared.u32 b, [e];\nst.shared.u32 [b], b;\n@p ld.shared.u32 a, [e];\nst.shared.u32 [a], a;");
+  const auto m = kernel(
+      "ld.shared.u32 a, [e];\nld.shared.u32 b, [e];\nst.shared.u32 [b], b;\n@p ld.shared.u32 a, "
+      "[e];\nst.shared.u32 [a], a;");
   const FunctionCode& k = *m->by_name.at("k");
   EXPECT_NE(key(k.instrs[1].op[0], false), key(k.instrs[4].op[0], false));
 }
 
 TEST(Registers, CountsWhatLivesAtOnce) {
-  const auto m = kernel("ld.shared.u64 w, [a];\nld.shared.u64 x, [a];\nst.shared.u64 [a], w;\nst.shared.u64 [a], x;");
-  EXPECT_EQ(m->by_name.at("k")->registers, 5u);   // a, w, x
+  const auto m = kernel(
+      "ld.shared.u64 w, [a];\nld.shared.u64 x, [a];\nst.shared.u64 [a], w;\nst.shared.u64 [a], x;");
+  EXPECT_EQ(m->by_name.at("k")->registers, 5u);  // a, w, x
 }
 
 TEST(Registers, AValueLivesThroughTheLoopThatReadsIt) {
-  const auto m = kernel("ld.shared.u32 a, [e];\nL: st.shared.u32 [a], a;\nld.shared.u32 b, [e];\nst.shared.u32 [b], b;\n@p bra L;");
+  const auto m = kernel(
+      "ld.shared.u32 a, [e];\nL: st.shared.u32 [a], a;\nld.shared.u32 b, [e];\nst.shared.u32 [b], "
+      "b;\n@p bra L;");
   const FunctionCode& k = *m->by_name.at("k");
   std::set<std::uint64_t> rows;
   for (std::size_t r = 0; r < k.slot_of_register.size(); ++r) {
-    if (!k.slot_of_register[r].absent() && k.source->registers[r].type != Type::pred) rows.insert(key(k.slot_of_register[r], false));
+    if (!k.slot_of_register[r].absent() && k.source->registers[r].type != Type::pred)
+      rows.insert(key(k.slot_of_register[r], false));
   }
-  EXPECT_EQ(rows.size(), 3u);   // a, b and e
+  EXPECT_EQ(rows.size(), 3u);  // a, b and e
 }
 
 TEST(Registers, UnusedRegistersHaveNoPlace) {
@@ -178,7 +212,8 @@ TEST(Registers, LimitsComeFromTheDirectives) {
   for (int i = 0; i < 200; ++i) body += fmt::format("ld.shared.u32 r{}, [r200];\n", i);
   for (int i = 0; i < 200; ++i) uses += fmt::format("st.shared.u32 [r{}], r{};\n", i, i);
   const auto registers = [&](const std::string& directives) {
-    const auto m = decode_text(fmt::format(".visible .entry k() {} {{\n.reg .b32 r<201>;\n{}{}}}\n", directives, body, uses));
+    const auto m = decode_text(fmt::format(".visible .entry k() {} {{\n.reg .b32 r<201>;\n{}{}}}\n",
+                                           directives, body, uses));
     return m->by_name.at("k")->registers;
   };
   EXPECT_EQ(registers(""), 200u);

@@ -2,6 +2,7 @@
 /// Values that arithmetic trips over, and random ones.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <random>
 #include <string_view>
@@ -65,7 +66,7 @@ std::uint64_t random_value(Type type, Random& random) {
 }
 
 /// Columns of operands: all combinations of special values (or a sample of them, if they are more than
-/// `most`), and as many random rows.
+/// `most`), and as many random rows, 1000 at least where `most` allows it.
 inline std::vector<Values> operands(const std::vector<Type>& types, std::size_t most = 4096, unsigned seed = 1) {
   std::mt19937_64 random(seed);
   std::vector<Values> specials;
@@ -76,7 +77,7 @@ inline std::vector<Values> operands(const std::vector<Type>& types, std::size_t 
   }
   std::vector<Values> columns(types.size());
   const std::size_t rows = std::min(combinations, most);
-  for (std::size_t row = 0; row < 2 * rows; ++row) {
+  for (std::size_t row = 0; row < rows + std::max(rows, std::min<std::size_t>(most, 1000)); ++row) {
     std::size_t which = combinations <= most ? row : random() % combinations;
     for (std::size_t c = 0; c < types.size(); ++c) {
       const bool special = row < rows || random() % 4 == 0;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,15 +17,19 @@
 namespace triptych::emulator {
 
 /// Operands of an instruction by element of the form's signature; null: left out.
-using Fitted = std::array<const Operand*, 16>;
+using Fitted = std::array<const Operand*, most_operands>;
 
-/// Tells which operand stands for which element, by number and kind. False if it does not fit; `reached` is
-/// then the first operand that does not, and `wanted` what stands there in the signature.
-bool fit(const std::vector<Expected>& signature, const std::vector<Operand>& operands, Fitted& fitted,
-         std::size_t& reached, std::string& wanted);
+/// Tells which operand stands for which element, by number and kind. False if it does not fit;
+/// `reached` is then the first operand that does not, and `wanted` what stands there in the
+/// signature.
+bool fit(const std::vector<Expected>& signature, const std::vector<Operand>& operands,
+         Fitted& fitted, std::size_t& reached, std::string& wanted);
 
 /// "a register or constant of type .u32"
 std::string describe(const Expected& expected);
+
+/// How control goes on after an instruction.
+Flow flow_of(std::string_view root);
 
 /// Decodes one function up to the placement of its registers.
 class Binder {
@@ -54,13 +59,20 @@ class Binder {
   [[noreturn]] void refuse(const Operand& operand, const std::string& message) const;
 
   // bind.cpp: instructions
-  void parameters();
   void instruction(const Instruction& source);
   const Candidate& choose(const Instruction& source, Fitted& fitted);
   void check_version(const Form& form) const;
   Choice choice_of(const Candidate& candidate, const Fitted& fitted, Run& run) const;
   void element(const Expected& expected, const Operand* operand);
+
+  // emit.cpp: the code
+  void append(const Instr& instr, Flow flow, std::span<const Ref> refs);
+  Source added(Run run, const Source& from, RegisterClass to, std::int64_t imm = 0,
+               std::uint32_t extra = 0);
+  Ref guard();
   void finish(Flow flow);
+  void parameters();
+  void label(const Operand& operand);
   void end_of_function();
   void resolve_branches();
 
@@ -72,14 +84,15 @@ class Binder {
   void refer(Ref::Place place, std::size_t index, const Source& source);
   void refer(const Ref& ref) { refs_.push_back(ref); }
   void value(const Expected& expected, const Operand& operand, Ref::Place place, std::size_t index);
-  void destination(const Expected& expected, const Operand& operand, Ref::Place place, std::size_t index);
+  void destination(const Expected& expected, const Operand& operand, Ref::Place place,
+                   std::size_t index);
+  void check_bare(const Expected& expected, const Operand& operand) const;
   Source source(const Expected& expected, const Operand& operand);
   Source special(const Expected& expected, const Operand& operand);
   Source predicate(const Operand& operand);
   Source resize(const Source& source, RegisterClass from, RegisterClass to);
   void vector(const Expected& expected, const Operand& operand);
   void pair(const Expected& expected, const Operand& operand);
-  Source added(Run run, const Source& from, RegisterClass to, std::int64_t imm = 0, std::uint32_t extra = 0);
 
   // address.cpp
   Address address_of(const Variable& variable);
@@ -92,16 +105,18 @@ class Binder {
   // call.cpp
   void call(const std::vector<Operand>& operands);
   const Function& callee(const Operand& operand, const Operand* table, CallSite& site);
-  void pass(const Operand* list, const std::vector<const Variable*>& formals, Ref::Place place, const char* what);
-  CallValue passed(const Operand& operand, const Variable& formal, Ref::Place place, std::size_t index);
+  void pass(const Operand* list, const std::vector<const Variable*>& formals, Ref::Place place,
+            const char* what);
+  CallValue passed(const Operand& operand, const Variable& formal, Ref::Place place,
+                   std::size_t index);
 
   Context& context_;
   const Function& function_;
   Lowered& lowered_;
   FunctionCode& code_;
   Constants constants_;
-  std::vector<std::uint32_t> first_of_;      // instruction of the source to instruction of the code
-  std::vector<std::uint32_t> branches_;      // instructions whose imm is an instruction of the source
+  std::vector<std::uint32_t> first_of_;  // instruction of the source to instruction of the code
+  std::vector<std::uint32_t> branches_;  // instructions whose imm is an instruction of the source
   std::uint32_t frame_base_ = no_register, zero_predicate_ = no_register, carry_ = no_register;
 
   // The instruction at hand.
@@ -109,7 +124,7 @@ class Binder {
   Instr instr_;
   std::vector<Ref> refs_;
   std::vector<Slot> list_;
-  std::vector<Move> after_;                  // widening of its results
+  std::vector<Move> after_;  // widening of its results
   bool address_seen_ = false, list_seen_ = false;
 };
 

@@ -12,7 +12,8 @@ const Function& Binder::callee(const Operand& o, const Operand* table, CallSite&
   if (o.kind == Is::function) {
     const Function& target = *target_of(o.function);
     if (target.entry) refuse(o, "is an entry, which only a launch can start");
-    if (!target.defined && !is_builtin(target.name)) refuse(o, "is declared but not defined in this module");
+    if (!target.defined && !is_builtin(target.name))
+      refuse(o, "is declared but not defined in this module");
     site.callee = context_.places.at(&target).code;
     return target;
   }
@@ -24,17 +25,22 @@ const Function& Binder::callee(const Operand& o, const Operand* table, CallSite&
     if (table->label->prototype != nullptr) return *table->label->prototype;
     if (!table->label->call_targets.empty()) return *table->label->call_targets[0];
   }
-  refuse(o, "holds a function's address: expected a .callprototype or .calltargets label after the arguments");
+  refuse(o,
+         "holds a function's address: expected a .callprototype or .calltargets label after the "
+         "arguments");
 }
 
-CallValue Binder::passed(const Operand& o, const Variable& formal, Ref::Place place, std::size_t index) {
+CallValue Binder::passed(const Operand& o, const Variable& formal, Ref::Place place,
+                         std::size_t index) {
   const bool result = place == Ref::Place::result;
   const auto bytes = formal.type == Type::pred ? 0u : static_cast<std::uint32_t>(formal.bytes);
   if (o.kind == Is::variable) {
     const auto at = code_.local_at.find(o.variable);
-    if (at == code_.local_at.end() || o.variable->space != Space::param) refuse(o, "is not in .param and cannot be passed");
+    if (at == code_.local_at.end() || o.variable->space != Space::param)
+      refuse(o, "is not in .param and cannot be passed");
     if (o.variable->bytes != formal.bytes) {
-      refuse(o, fmt::format("has {} bytes, but the function's '{}' has {}", o.variable->bytes, formal.name, formal.bytes));
+      refuse(o, fmt::format("has {} bytes, but the function's '{}' has {}", o.variable->bytes,
+                            formal.name, formal.bytes));
     }
     return {.local = at->second, .bytes = bytes};
   }
@@ -59,11 +65,13 @@ CallValue Binder::passed(const Operand& o, const Variable& formal, Ref::Place pl
   return {.bytes = bytes};
 }
 
-void Binder::pass(const Operand* list, const std::vector<const Variable*>& formals, Ref::Place place, const char* what) {
+void Binder::pass(const Operand* list, const std::vector<const Variable*>& formals,
+                  Ref::Place place, const char* what) {
   const std::size_t given = list == nullptr ? 0 : list->parts.size();
   if (given != formals.size()) {
     fail(context_.module, list == nullptr ? source_->at : list->at,
-         fmt::format("'{}': {} {} given; expected {}", source_->opcode, given, what, formals.size()));
+         fmt::format("'{}': {} {} given; expected {}", source_->opcode, given, what,
+                     formals.size()));
   }
   for (std::size_t i = 0; i < given; ++i) {
     const CallValue value = passed(list->parts[i], *formals[i], place, i);

@@ -29,7 +29,7 @@ struct Context {
   FunctionPlaces places;
   SharedLayout shared;
   Opcodes opcodes;
-  std::map<std::pair<Special, int>, std::uint32_t> specials;   ///< index in ModuleCode::specials
+  std::map<std::pair<Special, int>, std::uint32_t> specials;  ///< index in ModuleCode::specials
 };
 
 }  // namespace triptych::emulator

@@ -17,18 +17,19 @@ struct DecodeError {
 };
 
 struct DecodeOptions {
-  bool share_slots = true;   ///< registers that never live together share rows; false for the debugger
+  /// Registers that never live together share rows; false for the debugger.
+  bool share_slots = true;
 };
 
-/// Decodes all functions. `place` gives the device address of a module-scope variable (global, constant);
-/// it is asked before anything is decoded, for instructions hold addresses.
-/// Throws DecodeError at the first instruction that this device does not execute.
+/// Decodes all functions. `place` gives the device address of a module-scope variable (global,
+/// constant); it is asked before anything is decoded, for instructions hold addresses. Throws
+/// DecodeError at the first instruction that this device does not execute.
 std::unique_ptr<ModuleCode> decode(std::unique_ptr<Module> module, const DecodeOptions& options,
                                    const std::function<std::uint64_t(const Variable&)>& place);
 
 /// Decodes a module, allocates its variables on a device and initialises them. Throws DecodeError.
-std::unique_ptr<ModuleCode> load_module(Machine& machine, std::unique_ptr<Module> source, int device,
-                                        const DecodeOptions& options = {});
+std::unique_ptr<ModuleCode> load_module(Machine& machine, std::unique_ptr<Module> source,
+                                        int device, const DecodeOptions& options = {});
 /// Gives back the memory of a module's variables.
 void unload_module(Machine& machine, ModuleCode& module);
 

@@ -1,14 +1,15 @@
 // Blocks, and the order in which diverged lanes run them.
 //
-// Lanes meet again if the block with the smallest order always runs first, and every path from a branch to
-// where its sides join has smaller orders than the join. So blocks are ordered topologically, and a loop (a
-// strongly connected part) counts as one node: its blocks are contiguous. Inside a loop the edges to its
-// header are left out and the rest is ordered in the same way, which finds the loops within. The order after
-// a loop's body stays free: it is where lanes wait that came back to the header.
+// Lanes meet again if the block with the smallest order always runs first, and every path from a
+// branch to where its sides join has smaller orders than the join. So blocks are ordered
+// topologically, and a loop (a strongly connected part) counts as one node: its blocks are
+// contiguous. Inside a loop the edges to its header are left out and the rest is ordered in the
+// same way, which finds the loops within. The order after a loop's body stays free: it is where
+// lanes wait that came back to the header.
 //
-// The header is the loop's first block in the text, wherever the loop is entered. So it is reached from
-// within by backward branches only, never by falling through, and a loop with several entries needs no
-// rule of its own.
+// The header is the loop's first block in the text, wherever the loop is entered. So it is reached
+// from within by backward branches only, never by falling through, and a loop with several entries
+// needs no rule of its own.
 #include <algorithm>
 #include <functional>
 #include <queue>
@@ -27,7 +28,11 @@ constexpr int deepest = 200;
 class Order {
  public:
   Order(const Edges& successors, std::vector<Block>& blocks)
-      : successors_(successors), blocks_(blocks), region_(blocks.size(), 0), component_(blocks.size()), state_(blocks.size()) {}
+      : successors_(successors),
+        blocks_(blocks),
+        region_(blocks.size(), 0),
+        component_(blocks.size()),
+        state_(blocks.size()) {}
 
   /// Orders `nodes`, which are the blocks of a region.
   void arrange(const std::vector<std::uint32_t>& nodes, std::uint32_t region, int depth);
@@ -37,14 +42,16 @@ class Order {
     std::uint32_t number = nowhere, low = 0, edge = 0;
     bool on_stack = false;
   };
-  std::vector<std::vector<std::uint32_t>> components(const std::vector<std::uint32_t>& nodes, std::uint32_t region);
-  void visit(std::uint32_t root, std::uint32_t region, std::vector<std::vector<std::uint32_t>>& found);
+  std::vector<std::vector<std::uint32_t>> components(const std::vector<std::uint32_t>& nodes,
+                                                     std::uint32_t region);
+  void visit(std::uint32_t root, std::uint32_t region,
+             std::vector<std::vector<std::uint32_t>>& found);
   void number(std::vector<std::uint32_t>& nodes, int depth);
   bool cyclic(const std::vector<std::uint32_t>& nodes) const;
 
   const Edges& successors_;
   std::vector<Block>& blocks_;
-  std::vector<std::uint32_t> region_;      // a block's edges count only within its region
+  std::vector<std::uint32_t> region_;  // a block's edges count only within its region
   std::vector<std::uint32_t> component_;
   std::vector<State> state_;
   std::vector<std::uint32_t> stack_;
@@ -52,7 +59,8 @@ class Order {
 };
 
 /// Tarjan's algorithm from one block, without recursion.
-void Order::visit(std::uint32_t root, std::uint32_t region, std::vector<std::vector<std::uint32_t>>& found) {
+void Order::visit(std::uint32_t root, std::uint32_t region,
+                  std::vector<std::vector<std::uint32_t>>& found) {
   std::vector<std::uint32_t> path{root};
   const auto enter = [&](std::uint32_t b) {
     state_[b] = {counted_, counted_, 0, true};
@@ -90,7 +98,8 @@ void Order::visit(std::uint32_t root, std::uint32_t region, std::vector<std::vec
   }
 }
 
-std::vector<std::vector<std::uint32_t>> Order::components(const std::vector<std::uint32_t>& nodes, std::uint32_t region) {
+std::vector<std::vector<std::uint32_t>> Order::components(const std::vector<std::uint32_t>& nodes,
+                                                          std::uint32_t region) {
   for (const std::uint32_t b : nodes) state_[b] = {};
   counted_ = 0;
   std::vector<std::vector<std::uint32_t>> found;
@@ -111,7 +120,8 @@ void Order::arrange(const std::vector<std::uint32_t>& nodes, std::uint32_t regio
       }
     }
   };
-  for (std::size_t p = 0; p < parts.size(); ++p) each_edge(p, [&](std::uint32_t to) { ++missing[to]; });
+  for (std::size_t p = 0; p < parts.size(); ++p)
+    each_edge(p, [&](std::uint32_t to) { ++missing[to]; });
   using Ready = std::pair<std::uint32_t, std::size_t>;
   std::priority_queue<Ready, std::vector<Ready>, std::greater<>> ready;
   for (std::size_t p = 0; p < parts.size(); ++p) {
@@ -140,7 +150,7 @@ void Order::number(std::vector<std::uint32_t>& nodes, int depth) {
     blocks_[nodes[0]].order = next_++;
     return;
   }
-  const std::uint32_t header = nodes[0];   // parts are sorted
+  const std::uint32_t header = nodes[0];  // parts are sorted
   blocks_[header].order = next_++;
   if (depth == deepest) {
     for (const std::uint32_t b : nodes) {
@@ -162,12 +172,14 @@ void each_target(const Lowered& function, std::size_t i, const F& visit) {
   const Instr& instr = function.code.instrs[i];
   if (function.flow[i] == Flow::branch) visit(static_cast<std::uint32_t>(instr.imm));
   if (function.flow[i] == Flow::table) {
-    for (std::uint32_t t = 0; t < instr.list_count; ++t) visit(function.code.targets[instr.list + t]);
+    for (std::uint32_t t = 0; t < instr.list_count; ++t)
+      visit(function.code.targets[instr.list + t]);
   }
 }
 
 bool guarded(const Lowered& function, std::size_t i) {
-  return std::any_of(function.refs.begin() + function.first_ref[i], function.refs.begin() + function.first_ref[i + 1],
+  return std::any_of(function.refs.begin() + function.first_ref[i],
+                     function.refs.begin() + function.first_ref[i + 1],
                      [](const Ref& r) { return r.place == Ref::Place::guard; });
 }
 
@@ -197,8 +209,10 @@ void find_blocks(Lowered& function) {
   Edges successors(code.blocks.size());
   for (std::uint32_t b = 0; b < code.blocks.size(); ++b) {
     const std::uint32_t last = code.blocks[b].end - 1;
-    each_target(function, last, [&](std::uint32_t to) { successors[b].push_back(code.block_of[to]); });
-    if ((function.flow[last] == Flow::next || guarded(function, last)) && b + 1 < code.blocks.size()) {
+    each_target(function, last,
+                [&](std::uint32_t to) { successors[b].push_back(code.block_of[to]); });
+    if ((function.flow[last] == Flow::next || guarded(function, last)) &&
+        b + 1 < code.blocks.size()) {
       successors[b].push_back(b + 1);
     }
   }

@@ -12,7 +12,7 @@ namespace triptych::emulator {
 namespace {
 
 /// Static shared memory of a CTA, and local memory of a thread: ptxas allows no more.
-constexpr std::uint64_t most_shared = 48 << 10, most_local = 512 << 10;
+constexpr std::uint64_t most_shared = 48 << 10;
 /// Parameters of an entry from PTX ISA 8.1 on.
 constexpr std::uint64_t most_parameters = 32764;
 /// Dynamic shared memory begins at a multiple of this at least.
@@ -38,11 +38,13 @@ bool declared_before(const Variable* a, const Variable* b) {
 }
 
 /// Puts a variable at the end of a region.
-std::uint32_t append(const Module& module, const Variable& v, std::uint64_t& end, std::uint64_t most, const char* what) {
+std::uint32_t append(const Module& module, const Variable& v, std::uint64_t& end,
+                     std::uint64_t most, const char* what) {
   const std::uint64_t at = align_up(end, std::max(1u, v.align));
   if (v.bytes > most || at + v.bytes > most) {
-    fail(module, v.at, "'" + std::string(v.name) + "' makes " + std::to_string(at + v.bytes) + " bytes of " + what +
-                           "; at most " + std::to_string(most) + " are possible");
+    fail(module, v.at,
+         "'" + std::string(v.name) + "' makes " + std::to_string(at + v.bytes) + " bytes of " +
+             what + "; at most " + std::to_string(most) + " are possible");
   }
   end = at + v.bytes;
   return static_cast<std::uint32_t>(at);
@@ -68,8 +70,9 @@ void SharedLayout::scan(const Module& module) {
     Use& use = uses_[&f];
     for (const Instruction& i : f.body) {
       if (i.root == "call") {
-        use.indirect = use.indirect || std::none_of(i.operands.begin(), i.operands.end(),
-                                                    [&](const Operand& o) { return is_called(i, o); });
+        use.indirect =
+            use.indirect || std::none_of(i.operands.begin(), i.operands.end(),
+                                         [&](const Operand& o) { return is_called(i, o); });
       }
       for (const Operand& operand : i.operands) {
         each_part(operand, [&](const Operand& o) {
@@ -86,7 +89,8 @@ void SharedLayout::scan(const Module& module) {
       }
     }
     std::sort(use.variables.begin(), use.variables.end(), declared_before);
-    use.variables.erase(std::unique(use.variables.begin(), use.variables.end()), use.variables.end());
+    use.variables.erase(std::unique(use.variables.begin(), use.variables.end()),
+                        use.variables.end());
   }
   for (const Variable& v : module.variables) {
     for (const Relocation& r : v.relocations) {
@@ -113,13 +117,14 @@ std::vector<const Function*> SharedLayout::reached(const Function& entry) const 
 }
 
 void SharedLayout::lay_out(const Module& module, const FunctionPlaces& places) {
-  std::uint64_t common_end = 0;   // offsets begin after what is reserved
+  std::uint64_t common_end = 0;  // offsets begin after what is reserved
   for (const Function& f : module.functions) {
     const Use& use = uses_[&f];
     if (f.entry || use.entries.size() == 1) continue;
     for (const Variable* v : use.variables) {
       if (v->unsized || common_.count(v) != 0) continue;
-      common_[v] = shared_reserved + append(module, *v, common_end, most_shared, "static shared memory");
+      common_[v] =
+          shared_reserved + append(module, *v, common_end, most_shared, "static shared memory");
     }
   }
   for (const Function& f : module.functions) {
@@ -130,7 +135,8 @@ void SharedLayout::lay_out(const Module& module, const FunctionPlaces& places) {
       const auto& variables = uses_[inside].variables;
       wanted.insert(wanted.end(), variables.begin(), variables.end());
     }
-    const bool any_common = std::any_of(wanted.begin(), wanted.end(), [&](const Variable* v) { return common_.count(v) != 0; });
+    const bool any_common = std::any_of(wanted.begin(), wanted.end(),
+                                        [&](const Variable* v) { return common_.count(v) != 0; });
     std::uint64_t end = any_common ? common_end : 0;
     std::uint32_t align = 0;
     for (const Variable* v : wanted) {
@@ -152,7 +158,8 @@ void SharedLayout::lay_out(const Module& module, const FunctionPlaces& places) {
   }
 }
 
-std::optional<std::uint32_t> SharedLayout::address(const Function& user, const Variable& variable) const {
+std::optional<std::uint32_t> SharedLayout::address(const Function& user,
+                                                   const Variable& variable) const {
   const Use& use = uses_.at(&user);
   if (variable.unsized && !user.entry) return std::nullopt;
   if (const auto at = common_.find(&variable); at != common_.end()) return at->second;
@@ -174,13 +181,15 @@ void lay_out_frame(const Module& module, const Function& function, FunctionCode&
     }
   }
   for (const Variable& v : function.variables) {
-    if ((v.space != Space::local && v.space != Space::param) || code.parameter_at.count(&v) != 0 || code.local_at.count(&v) != 0) {
+    if ((v.space != Space::local && v.space != Space::param) || code.parameter_at.count(&v) != 0 ||
+        code.local_at.count(&v) != 0) {
       continue;
     }
     code.local_at[&v] = append(module, v, local, most_local, "local memory");
     align = std::max(align, v.align);
   }
   code.parameter_bytes = static_cast<std::uint32_t>(parameters);
+  code.local_align = align;
   code.local_bytes = static_cast<std::uint32_t>(align_up(local, align));
 }
 

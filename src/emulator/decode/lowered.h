@@ -1,6 +1,6 @@
 /// \file
-/// A function between its syntax and its final code: instructions whose registers have numbers but no
-/// place yet.
+/// A function between its syntax and its final code: instructions whose registers have numbers but
+/// no place yet.
 #pragma once
 
 #include <cstdint>
@@ -23,12 +23,13 @@ constexpr std::uint32_t no_register = 0xFFFFFFFF;
 struct Ref {
   enum class Place : std::uint8_t { none, guard, op, list, argument, result, parameter, returned };
   std::uint32_t reg = 0;
-  std::uint32_t index = 0;     ///< in op, in FunctionCode::lists, in the call's or the function's values
-  std::uint32_t call = 0;      ///< of arguments and results: index in FunctionCode::calls
+  std::uint32_t index =
+      0;  ///< in op, in FunctionCode::lists, in the call's or the function's values
+  std::uint32_t call = 0;  ///< of arguments and results: index in FunctionCode::calls
   Place place = Place::none;
   bool read = false, write = false;
-  bool whole = false;          ///< the write needs no earlier value, even under a guard
-  bool negated = false;        ///< a predicate
+  bool whole = false;    ///< the write needs no earlier value, even under a guard
+  bool negated = false;  ///< a predicate
 };
 
 /// How control goes on after an instruction.
@@ -36,13 +37,14 @@ enum class Flow : std::uint8_t { next, branch, table, end };
 
 struct Lowered {
   FunctionCode& code;
-  std::vector<RegisterClass> classes;          ///< of virtual registers
-  std::vector<bool> own_row;                   ///< shares its row with nobody
-  std::vector<std::uint32_t> register_of;      ///< Function::registers to virtual ones, the first of a vector
+  std::vector<RegisterClass> classes;  ///< of virtual registers
+  std::vector<bool> own_row;           ///< shares its row with nobody
+  std::vector<std::uint32_t>
+      register_of;  ///< Function::registers to virtual ones, the first of a vector
   std::vector<Ref> refs;
-  std::vector<std::uint32_t> first_ref;        ///< of each instruction, and one more
-  std::vector<Flow> flow;                      ///< of each instruction
-  std::vector<std::vector<std::uint32_t>> successors;   ///< of each block
+  std::vector<std::uint32_t> first_ref;                ///< of each instruction, and one more
+  std::vector<Flow> flow;                              ///< of each instruction
+  std::vector<std::vector<std::uint32_t>> successors;  ///< of each block
 };
 
 /// Makes FunctionCode::blocks, block_of and their orders, and the successors.

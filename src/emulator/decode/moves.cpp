@@ -22,14 +22,16 @@ void read_special(Warp& w, const Instr& i) {
   w.note_clock();
   auto* out = w.out<T>(i.op[0]);
   for (int l = 0; l < warp_size; ++l) {
-    if ((w.exec() >> l & 1) != 0) out[l] = static_cast<T>(w.special(special, static_cast<int>(i.imm), l));
+    if ((w.exec() >> l & 1) != 0)
+      out[l] = static_cast<T>(w.special(special, static_cast<int>(i.imm), l));
   }
 }
 
 }  // namespace
 
 void cut_64_to_32(Warp& w, const Instr& i) {
-  convert<std::uint32_t, std::uint64_t>(w, i, [](std::uint64_t v) { return static_cast<std::uint32_t>(v); });
+  convert<std::uint32_t, std::uint64_t>(
+      w, i, [](std::uint64_t v) { return static_cast<std::uint32_t>(v); });
 }
 
 void cut_128_to_64(Warp& w, const Instr& i) {
@@ -45,8 +47,9 @@ void zero_extend_32_to_64(Warp& w, const Instr& i) {
 }
 
 void sign_extend_32_to_64(Warp& w, const Instr& i) {
-  convert<std::uint64_t, std::uint32_t>(
-      w, i, [](std::uint32_t v) { return static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(v)}); });
+  convert<std::uint64_t, std::uint32_t>(w, i, [](std::uint32_t v) {
+    return static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(v)});
+  });
 }
 
 void zero_extend_64_to_128(Warp& w, const Instr& i) {

@@ -10,16 +10,18 @@ namespace {
 
 using Is = Operand::Kind;
 
-/// Instructions whose first result may be dropped with `_`; elements of vectors and second results may be
-/// everywhere.
+/// Instructions whose first result may be dropped with `_`; elements of vectors and second results
+/// may be everywhere.
 bool may_sink(std::string_view root) {
-  return root == "atom" || root == "elect" || root == "mbarrier" || root == "setp";
+  return root == "atom" || root == "elect" || root == "lop3" || root == "match" ||
+         root == "mbarrier" || root == "setp";
 }
 
 }  // namespace
 
 void Binder::refuse(const Operand& operand, const std::string& message) const {
-  const std::string name = operand.name.empty() ? std::string() : fmt::format("'{}' ", operand.name);
+  const std::string name =
+      operand.name.empty() ? std::string() : fmt::format("'{}' ", operand.name);
   fail(context_.module, operand.at, fmt::format("'{}': {}{}", source_->opcode, name, message));
 }
 
@@ -54,28 +56,16 @@ std::uint32_t Binder::carry() {
 
 void Binder::refer(Ref::Place place, std::size_t index, const Source& source) {
   if (source.reg != no_register) {
-    refer({.reg = source.reg, .index = static_cast<std::uint32_t>(index), .place = place, .read = true, .negated = source.negated});
+    refer({.reg = source.reg,
+           .index = static_cast<std::uint32_t>(index),
+           .place = place,
+           .read = true,
+           .negated = source.negated});
   } else if (place == Ref::Place::op) {
     instr_.op[index] = source.slot;
   } else if (place == Ref::Place::list) {
     list_[index] = source.slot;
   }
-}
-
-Binder::Source Binder::added(Run run, const Source& from, RegisterClass to, std::int64_t imm, std::uint32_t extra) {
-  const std::uint32_t reg = fresh(to);
-  Instr& i = code_.instrs.emplace_back();
-  i.run = run;
-  i.flags = Instr::added;
-  i.imm = imm;
-  i.extra = extra;
-  i.op[1] = from.slot;
-  code_.sites.push_back({source_});
-  lowered_.flow.push_back(Flow::next);
-  lowered_.refs.push_back({.reg = reg, .index = 0, .place = Ref::Place::op, .write = true, .whole = true});
-  if (from.reg != no_register) lowered_.refs.push_back({.reg = from.reg, .index = 1, .place = Ref::Place::op, .read = true});
-  lowered_.first_ref.push_back(static_cast<std::uint32_t>(lowered_.refs.size()));
-  return {.reg = reg};
 }
 
 Binder::Source Binder::resize(const Source& source, RegisterClass from, RegisterClass to) {
@@ -85,7 +75,8 @@ Binder::Source Binder::resize(const Source& source, RegisterClass from, Register
     const Source half = added(moves::cut_128_to_64, source, wide);
     return to == wide ? half : added(moves::cut_64_to_32, half, word);
   }
-  return to == word ? added(moves::cut_64_to_32, source, word) : added(moves::zero_extend_32_to_64, source, wide);
+  return to == word ? added(moves::cut_64_to_32, source, word)
+                    : added(moves::zero_extend_32_to_64, source, wide);
 }
 
 Binder::Source Binder::predicate(const Operand& o) {
@@ -114,17 +105,25 @@ Binder::Source Binder::special(const Expected& x, const Operand& o) {
   return resize({.slot = Slot::row(Slot::specials, at->second * special_row_bytes)}, have, want);
 }
 
+/// Neither a sign nor a selector stands at the operand, unless it may.
+void Binder::check_bare(const Expected& x, const Operand& o) const {
+  if (o.negated && !(x.selector && x.read)) refuse(o, "cannot be negated here");
+  if (!o.selector.empty() && !x.selector) {
+    refuse(o, fmt::format("has a selector, .{}, which this operand does not take", o.selector));
+  }
+}
+
 Binder::Source Binder::source(const Expected& x, const Operand& o) {
   if (x.type == Type::pred) return predicate(o);
-  if (o.negated) refuse(o, "cannot be negated here");
-  if (!o.selector.empty() && !x.selector) refuse(o, fmt::format("has a selector {}, which this instruction does not take", o.selector));
+  check_bare(x, o);
   switch (o.kind) {
     case Is::reg: {
       if (!register_fits(o.type, x.type, x.wider)) {
         refuse(o, fmt::format("is of type .{}; expected .{}", name_of(o.type), name_of(x.type)));
       }
       const RegisterClass have = class_of(o.type);
-      return resize({.reg = register_of(*o.reg, o.component)}, have, x.type == Type::none ? have : class_of(x.type));
+      return resize({.reg = register_of(*o.reg, o.component)}, have,
+                    x.type == Type::none ? have : class_of(x.type));
     }
     case Is::integer:
     case Is::real: {
@@ -132,11 +131,13 @@ Binder::Source Binder::source(const Expected& x, const Operand& o) {
       if (!bits) refuse(o, fmt::format("is no constant of type .{}", name_of(x.type)));
       return {.slot = constants_.row(*bits, class_of(x.type))};
     }
-    case Is::special: return special(x, o);
+    case Is::special:
+      return special(x, o);
     case Is::variable: {
       // ptxas takes x+4 as a constant expression wherever a constant may stand.
       const int bits = bits_of(x.type);
-      if (!(x.anything || o.offset != 0) || is_float(x.type) || (bits != 64 && (bits != 32 || o.variable->space == Space::global))) {
+      if (!(x.anything || o.offset != 0) || is_float(x.type) ||
+          (bits != 64 && (bits != 32 || o.variable->space == Space::global))) {
         refuse(o, fmt::format("is a variable; expected {}", describe(x)));
       }
       Address at = address_of(*o.variable);
@@ -144,29 +145,37 @@ Binder::Source Binder::source(const Expected& x, const Operand& o) {
       return complete(at, class_of(x.type));
     }
     case Is::function:
-      if (!x.anything || bits_of(x.type) != 64 || is_float(x.type)) refuse(o, fmt::format("is a function; expected {}", describe(x)));
-      return {.slot = constants_.row(function_addresses + context_.places.at(target_of(o.function)).index, RegisterClass::wide)};
-    default: refuse(o, fmt::format("cannot stand here; expected {}", describe(x)));
+      if (!x.anything || bits_of(x.type) != 64 || is_float(x.type)) {
+        refuse(o, fmt::format("is a function; expected {}", describe(x)));
+      }
+      return {.slot = constants_.row(
+                  function_addresses + context_.places.at(target_of(o.function)).index,
+                  RegisterClass::wide)};
+    default:
+      refuse(o, fmt::format("cannot stand here; expected {}", describe(x)));
   }
 }
 
 void Binder::destination(const Expected& x, const Operand& o, Ref::Place place, std::size_t index) {
-  Ref ref{.index = static_cast<std::uint32_t>(index), .place = place, .read = x.read, .write = true};
+  Ref ref{
+      .index = static_cast<std::uint32_t>(index), .place = place, .read = x.read, .write = true};
   if (o.kind == Is::sink) {
     ref.reg = fresh(x.type == Type::none ? RegisterClass::word : class_of(x.type));
     ref.whole = true;
     return refer(ref);
   }
   if (o.kind != Is::reg) refuse(o, fmt::format("cannot be written; expected {}", describe(x)));
-  if (o.negated) refuse(o, "is written and cannot be negated");
-  if (!o.selector.empty() && !x.selector) refuse(o, fmt::format("has a selector {}, which this instruction does not take", o.selector));
+  check_bare(x, o);
   if (!register_fits(o.type, x.type, x.wider)) {
     refuse(o, fmt::format("is of type .{}; expected .{}", name_of(o.type), name_of(x.type)));
   }
   ref.reg = register_of(*o.reg, o.component);
-  const RegisterClass have = class_of(o.type), want = x.type == Type::none ? have : class_of(x.type);
+  const RegisterClass have = class_of(o.type),
+                      want = x.type == Type::none ? have : class_of(x.type);
   if (have != want) {
-    if (have == RegisterClass::quad && want == RegisterClass::word) refuse(o, "is too wide for this type");
+    if (have == RegisterClass::quad && want == RegisterClass::word) {
+      refuse(o, "is too wide for this type");
+    }
     const Run run = have == RegisterClass::quad ? moves::zero_extend_64_to_128
                     : is_signed(x.type)         ? moves::sign_extend_32_to_64
                                                 : moves::zero_extend_32_to_64;
@@ -208,7 +217,8 @@ void Binder::vector(const Expected& x, const Operand& o) {
   if (o.kind == Is::vector) {
     const Operand* sized = nullptr;
     for (const Operand& part : o.parts) {
-      if (part.kind == Is::reg && part.component < 0 && part.reg->width > 1) refuse(part, "is a vector itself");
+      if (part.kind == Is::reg && part.component < 0 && part.reg->width > 1)
+        refuse(part, "is a vector itself");
       if (part.kind == Is::reg && sized != nullptr && bits_of(part.type) != bits_of(sized->type)) {
         refuse(part, fmt::format("has not the width of '{}'", sized->name));
       }

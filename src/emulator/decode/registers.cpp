@@ -1,48 +1,21 @@
 // Which registers live together, and rows that others may have after them.
 //
-// A register's span reaches from the first to the last instruction where it lives. Two whose spans do not
-// meet share a row. An instruction belongs to the spans of all that it reads and writes, so a result never
-// lies where an operand lies.
+// A register's span reaches from the first to the last instruction where it lives. Two whose spans
+// do not meet share a row. An instruction belongs to the spans of all that it reads and writes, so
+// a result never lies where an operand lies.
 #include <algorithm>
 #include <functional>
 #include <queue>
 
+#include "emulator/decode/bits.h"
 #include "emulator/decode/lowered.h"
 
 namespace triptych::emulator {
 namespace {
 
-/// Sets of registers, one a block, are kept up to this many bits; a larger function shares rows only
-/// within blocks.
+/// Sets of registers, one a block, are kept up to this many bits; a larger function shares rows
+/// only within blocks.
 constexpr std::uint64_t most_bits = std::uint64_t{1} << 26;
-
-class Bits {
- public:
-  explicit Bits(std::size_t size) : words_((size + 63) / 64) {}
-  bool test(std::size_t i) const { return (words_[i / 64] >> i % 64 & 1) != 0; }
-  void set(std::size_t i) { words_[i / 64] |= std::uint64_t{1} << i % 64; }
-  /// *this |= other & ~without; whether anything was added.
-  bool add(const Bits& other, const Bits* without) {
-    std::uint64_t fresh = 0;
-    for (std::size_t w = 0; w < words_.size(); ++w) {
-      const std::uint64_t more = other.words_[w] & ~(without == nullptr ? 0 : without->words_[w]);
-      fresh |= more & ~words_[w];
-      words_[w] |= more;
-    }
-    return fresh != 0;
-  }
-  template <class F>
-  void each(const F& visit) const {
-    for (std::size_t w = 0; w < words_.size(); ++w) {
-      for (std::uint64_t left = words_[w]; left != 0; left &= left - 1) {
-        visit(w * 64 + static_cast<std::size_t>(__builtin_ctzll(left)));
-      }
-    }
-  }
-
- private:
-  std::vector<std::uint64_t> words_;
-};
 
 struct Span {
   std::uint32_t first = 0xFFFFFFFF, last = 0;
@@ -55,7 +28,9 @@ struct Span {
 class Placement {
  public:
   explicit Placement(Lowered& function)
-      : f_(function), spans_(function.classes.size()), number_(function.classes.size(), no_register) {}
+      : f_(function),
+        spans_(function.classes.size()),
+        number_(function.classes.size(), no_register) {}
 
   void find_spans();
   void count_registers();
@@ -73,7 +48,9 @@ class Placement {
     return found;
   }
   /// Whether the instruction leaves nothing of the register's old value.
-  static bool kills(const Ref& r, bool guarded) { return r.write && !r.read && (r.whole || !guarded); }
+  static bool kills(const Ref& r, bool guarded) {
+    return r.write && !r.read && (r.whole || !guarded);
+  }
   bool named(std::uint32_t reg) const { return spans_[reg].first <= spans_[reg].last; }
   void find_shared();
   void find_live();
@@ -81,10 +58,10 @@ class Placement {
 
   Lowered& f_;
   std::vector<Span> spans_;
-  std::vector<std::uint32_t> number_;      // of registers that live in several blocks, in the sets
-  std::vector<std::uint32_t> crossing_;    // those registers
-  std::vector<Bits> in_, out_;             // of each block; empty: too many
-  std::vector<std::uint32_t> row_;         // within its class
+  std::vector<std::uint32_t> number_;    // of registers that live in several blocks, in the sets
+  std::vector<std::uint32_t> crossing_;  // those registers
+  std::vector<Bits> in_, out_;           // of each block; empty: too many
+  std::vector<std::uint32_t> row_;       // within its class
   std::uint32_t words_ = 0, wides_ = 0;
 };
 
@@ -119,7 +96,8 @@ void Placement::find_live() {
     for (std::uint32_t i = blocks[b].begin; i < blocks[b].end; ++i) {
       const bool guard = guarded(i);
       each_ref(i, [&](const Ref& r) {
-        if (number_[r.reg] != no_register && r.read && !killed[b].test(number_[r.reg])) in_[b].set(number_[r.reg]);
+        if (number_[r.reg] != no_register && r.read && !killed[b].test(number_[r.reg]))
+          in_[b].set(number_[r.reg]);
       });
       each_ref(i, [&](const Ref& r) {
         if (number_[r.reg] != no_register && kills(r, guard)) killed[b].set(number_[r.reg]);
@@ -129,7 +107,8 @@ void Placement::find_live() {
   // Last blocks first: one turn, and one more for each level of loops.
   std::vector<std::uint32_t> backwards(blocks.size());
   for (std::uint32_t b = 0; b < blocks.size(); ++b) backwards[b] = b;
-  std::sort(backwards.begin(), backwards.end(), [&](auto a, auto b) { return blocks[a].order > blocks[b].order; });
+  std::sort(backwards.begin(), backwards.end(),
+            [&](auto a, auto b) { return blocks[a].order > blocks[b].order; });
   for (bool changed = true; changed;) {
     changed = false;
     for (const std::uint32_t b : backwards) {
@@ -160,8 +139,11 @@ void Placement::find_spans() {
 
 /// The most 32-bit registers that live at once: from the end of each block backwards.
 void Placement::count_registers() {
-  const auto units = [&](std::uint32_t reg) { return row_bytes(f_.classes[reg]) / row_bytes(RegisterClass::word); };
-  std::vector<std::uint32_t> alive(spans_.size(), no_register);   // the block in which it was found alive
+  const auto units = [&](std::uint32_t reg) {
+    return row_bytes(f_.classes[reg]) / row_bytes(RegisterClass::word);
+  };
+  std::vector<std::uint32_t> alive(spans_.size(),
+                                   no_register);  // the block in which it was found alive
   std::uint32_t most = 0;
   for (std::uint32_t b = 0; b < f_.code.blocks.size(); ++b) {
     std::uint32_t count = 0;
@@ -172,14 +154,18 @@ void Placement::count_registers() {
     if (!out_.empty()) out_[b].each([&](std::size_t n) { live(crossing_[n]); });
     for (std::uint32_t i = f_.code.blocks[b].end; i-- > f_.code.blocks[b].begin;) {
       const bool guard = guarded(i);
-      each_ref(i, [&](const Ref& r) { if (r.write) live(r.reg); });
+      each_ref(i, [&](const Ref& r) {
+        if (r.write) live(r.reg);
+      });
       most = std::max(most, count);
       each_ref(i, [&](const Ref& r) {
         if (!kills(r, guard)) return;
         if (alive[r.reg] == b) count -= units(r.reg);
         alive[r.reg] = no_register;
       });
-      each_ref(i, [&](const Ref& r) { if (r.read) live(r.reg); });
+      each_ref(i, [&](const Ref& r) {
+        if (r.read) live(r.reg);
+      });
       most = std::max(most, count);
     }
   }
@@ -197,8 +183,10 @@ std::uint32_t Placement::place_class(RegisterClass c, bool share) {
     for (const std::uint32_t reg : regs) row_[reg] = rows++;
     return rows;
   }
-  std::stable_sort(regs.begin(), regs.end(), [&](std::uint32_t a, std::uint32_t b) { return spans_[a].first < spans_[b].first; });
-  using Active = std::pair<std::uint32_t, std::uint32_t>;   // last instruction, row
+  std::stable_sort(regs.begin(), regs.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return spans_[a].first < spans_[b].first;
+  });
+  using Active = std::pair<std::uint32_t, std::uint32_t>;  // last instruction, row
   std::priority_queue<Active, std::vector<Active>, std::greater<>> active;
   std::vector<std::uint32_t> free;
   for (const std::uint32_t reg : regs) {
@@ -224,7 +212,8 @@ void Placement::place(bool share) {
   words_ = place_class(word, share);
   wides_ = place_class(wide, share);
   const std::uint32_t quads = place_class(quad, share);
-  f_.code.frame_bytes = words_ * row_bytes(word) + wides_ * row_bytes(wide) + quads * row_bytes(quad);
+  f_.code.frame_bytes =
+      words_ * row_bytes(word) + wides_ * row_bytes(wide) + quads * row_bytes(quad);
 }
 
 void Placement::write_slots() {
@@ -242,14 +231,29 @@ void Placement::write_slots() {
     each_ref(i, [&](const Ref& r) {
       const Slot slot = slot_of(r.reg, r.negated);
       switch (r.place) {
-        case Ref::Place::none: break;
-        case Ref::Place::guard: code.instrs[i].guard = slot; break;
-        case Ref::Place::op: code.instrs[i].op[r.index] = slot; break;
-        case Ref::Place::list: code.lists[r.index] = slot; break;
-        case Ref::Place::argument: code.calls[r.call].arguments[r.index].slot = slot; break;
-        case Ref::Place::result: code.calls[r.call].results[r.index].slot = slot; break;
-        case Ref::Place::parameter: code.parameters[r.index].slot = slot; break;
-        case Ref::Place::returned: code.results[r.index].slot = slot; break;
+        case Ref::Place::none:
+          break;
+        case Ref::Place::guard:
+          code.instrs[i].guard = slot;
+          break;
+        case Ref::Place::op:
+          code.instrs[i].op[r.index] = slot;
+          break;
+        case Ref::Place::list:
+          code.lists[r.index] = slot;
+          break;
+        case Ref::Place::argument:
+          code.calls[r.call].arguments[r.index].slot = slot;
+          break;
+        case Ref::Place::result:
+          code.calls[r.call].results[r.index].slot = slot;
+          break;
+        case Ref::Place::parameter:
+          code.parameters[r.index].slot = slot;
+          break;
+        case Ref::Place::returned:
+          code.results[r.index].slot = slot;
+          break;
       }
     });
   }

@@ -15,15 +15,59 @@ bool has_own_rules(Type t) {
 
 // In the order of Special, up to pm.
 constexpr std::string_view special_names[] = {
-    "tid.x", "tid.y", "tid.z", "ntid.x", "ntid.y", "ntid.z", "laneid", "warpid", "nwarpid",
-    "ctaid.x", "ctaid.y", "ctaid.z", "nctaid.x", "nctaid.y", "nctaid.z", "smid", "nsmid", "gridid",
-    "is_explicit_cluster", "clusterid.x", "clusterid.y", "clusterid.z", "nclusterid.x", "nclusterid.y",
-    "nclusterid.z", "cluster_ctaid.x", "cluster_ctaid.y", "cluster_ctaid.z", "cluster_nctaid.x",
-    "cluster_nctaid.y", "cluster_nctaid.z", "cluster_ctarank", "cluster_nctarank", "lanemask_eq",
-    "lanemask_le", "lanemask_lt", "lanemask_ge", "lanemask_gt", "clock", "clock_hi", "clock64",
-    "globaltimer", "globaltimer_lo", "globaltimer_hi", "total_smem_size", "aggr_smem_size",
-    "dynamic_smem_size", "reserved_smem_offset_begin", "reserved_smem_offset_end",
-    "reserved_smem_offset_cap", "reserved_smem_offset_0", "reserved_smem_offset_1", "current_graph_exec",
+    "tid.x",
+    "tid.y",
+    "tid.z",
+    "ntid.x",
+    "ntid.y",
+    "ntid.z",
+    "laneid",
+    "warpid",
+    "nwarpid",
+    "ctaid.x",
+    "ctaid.y",
+    "ctaid.z",
+    "nctaid.x",
+    "nctaid.y",
+    "nctaid.z",
+    "smid",
+    "nsmid",
+    "gridid",
+    "is_explicit_cluster",
+    "clusterid.x",
+    "clusterid.y",
+    "clusterid.z",
+    "nclusterid.x",
+    "nclusterid.y",
+    "nclusterid.z",
+    "cluster_ctaid.x",
+    "cluster_ctaid.y",
+    "cluster_ctaid.z",
+    "cluster_nctaid.x",
+    "cluster_nctaid.y",
+    "cluster_nctaid.z",
+    "cluster_ctarank",
+    "cluster_nctarank",
+    "lanemask_eq",
+    "lanemask_le",
+    "lanemask_lt",
+    "lanemask_ge",
+    "lanemask_gt",
+    "clock",
+    "clock_hi",
+    "clock64",
+    "globaltimer",
+    "globaltimer_lo",
+    "globaltimer_hi",
+    "total_smem_size",
+    "aggr_smem_size",
+    "dynamic_smem_size",
+    "reserved_smem_offset_begin",
+    "reserved_smem_offset_end",
+    "reserved_smem_offset_cap",
+    "reserved_smem_offset_0",
+    "reserved_smem_offset_1",
+    "current_graph_exec",
 };
 static_assert(std::size(special_names) == static_cast<std::size_t>(Special::pm));
 
@@ -40,7 +84,8 @@ bool register_fits(Type reg, Type wanted, bool wider) {
   if (reg == Type::pred || wanted == Type::pred) return false;
   if (has_own_rules(wanted)) return is_untyped(reg) && bits_of(reg) == bits_of(wanted);
   const bool size = bits_of(reg) == bits_of(wanted) || (wider && bits_of(reg) > bits_of(wanted));
-  const bool kind = is_untyped(wanted) || is_untyped(reg) || (is_integer(reg) && is_integer(wanted));
+  const bool kind =
+      is_untyped(wanted) || is_untyped(reg) || (is_integer(reg) && is_integer(wanted));
   return size && kind;
 }
 
@@ -53,9 +98,11 @@ std::optional<std::uint64_t> constant_bits(const Operand& constant, Type wanted)
   }
   if (constant.kind != Operand::Kind::real) return std::nullopt;
   const bool single = constant.type == Type::f32;
-  if (wanted == constant.type || (is_untyped(wanted) && bits == bits_of(constant.type))) return constant.bits;
+  if (wanted == constant.type || (is_untyped(wanted) && bits == bits_of(constant.type)))
+    return constant.bits;
   if (wanted == Type::f64 && single) {
-    const double value = static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(constant.bits)));
+    const double value =
+        static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(constant.bits)));
     return std::bit_cast<std::uint64_t>(value);
   }
   if (wanted == Type::f32 && !single) {
@@ -66,13 +113,17 @@ std::optional<std::uint64_t> constant_bits(const Operand& constant, Type wanted)
 
 std::optional<std::pair<Special, int>> parse_special(std::string_view name) {
   const auto* found = std::find(std::begin(special_names), std::end(special_names), name);
-  if (found != std::end(special_names)) return std::pair(static_cast<Special>(found - std::begin(special_names)), 0);
-  for (const auto& [prefix, special] : {std::pair("pm", Special::pm), std::pair("envreg", Special::envreg)}) {
+  if (found != std::end(special_names))
+    return std::pair(static_cast<Special>(found - std::begin(special_names)), 0);
+  for (const auto& [prefix, special] :
+       {std::pair("pm", Special::pm), std::pair("envreg", Special::envreg)}) {
     if (!name.starts_with(prefix)) continue;
     const std::string_view digits = name.substr(std::strlen(prefix));
     int number = 0;
-    const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    if (error == std::errc() && stop == digits.data() + digits.size()) return std::pair(special, number);
+    const auto [stop, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (error == std::errc() && stop == digits.data() + digits.size())
+      return std::pair(special, number);
   }
   return std::nullopt;
 }
@@ -83,7 +134,8 @@ Slot Constants::row(std::uint64_t bits, RegisterClass c) {
   if (!fresh) return at->second;
   const std::size_t lane = c == RegisterClass::word ? 4 : 8, begin = bytes_.size();
   bytes_.resize(begin + lane * warp_size);
-  for (std::size_t l = 0; l < warp_size; ++l) std::memcpy(bytes_.data() + begin + l * lane, &bits, lane);
+  for (std::size_t l = 0; l < warp_size; ++l)
+    std::memcpy(bytes_.data() + begin + l * lane, &bits, lane);
   return at->second = Slot::row(Slot::constants, static_cast<std::uint32_t>(begin));
 }
 

@@ -18,16 +18,17 @@ namespace triptych::emulator {
 /// The class of a register or a value of a type.
 RegisterClass class_of(Type type);
 
-/// Whether a register of type `reg` may stand where an instruction wants `wanted`; `wider`: it may have
-/// more bits. PTX's rules: untyped registers fit any type of their size, signed and unsigned ones each
-/// other, floating-point ones only themselves and untyped instructions.
+/// Whether a register of type `reg` may stand where an instruction wants `wanted`; `wider`: it may
+/// have more bits. PTX's rules: untyped registers fit any type of their size, signed and unsigned
+/// ones each other, floating-point ones only themselves and untyped instructions.
 bool register_fits(Type reg, Type wanted, bool wider);
 
-/// The bits of a constant as an instruction of type `wanted` sees it; none: it may not stand there. An
-/// integer is cut to the type; a real is rounded to it.
+/// The bits of a constant as an instruction of type `wanted` sees it; none: it may not stand there.
+/// An integer is cut to the type; a real is rounded to it.
 std::optional<std::uint64_t> constant_bits(const Operand& constant, Type wanted);
 
-/// Which special register a name such as "tid.x" or "envreg3" is, and its number; none: not executed here.
+/// Which special register a name such as "tid.x" or "envreg3" is, and its number; none: not
+/// executed here.
 std::optional<std::pair<Special, int>> parse_special(std::string_view name);
 
 /// The bank `constants` of a function while it grows: each value has one row.

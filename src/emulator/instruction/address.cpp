@@ -99,12 +99,17 @@ void getctarank(Warp& w, const Instr& i) {
 Run mapa_of(Choice& c) { return c["T"] == "u32" ? mapa<U32> : mapa<U64>; }
 Run getctarank_of(Choice& c) { return c["T"] == "u32" ? getctarank<U32> : getctarank<U64>; }
 
-#define SPACES ".<S: const global local shared shared::cta shared::cluster param param::entry>"
+/// A form for each group of spaces that a version of PTX brought.
+#define SPACES(root, rest, operands, select)                                                              \
+  {root ".<S: const global local shared>" rest, operands, select, 0, 20, 20, false, "address"},           \
+      {root ".<S: param>" rest, operands, select, 0, 77, 70, false, "address"},                           \
+      {root ".<S: shared::cta shared::cluster>" rest, operands, select, 0, 78, 30, false, "address"},     \
+      {root ".<S: param::entry>" rest, operands, select, 0, 83, 70, false, "address"}
 
 const Form table[] = {
-    {"cvta" SPACES ".<T: u32 u64>", "=T, &T", cvta_of, 0, 20, 20, false, "address"},
-    {"cvta.to" SPACES ".<T: u32 u64>", "=T, T", cvta_of, 0, 20, 20, false, "address"},
-    {"isspacep" SPACES, "=pred, u64", isspacep_of, 0, 20, 20, false, "address"},
+    SPACES("cvta", ".<T: u32 u64>", "=T, &T", cvta_of),
+    SPACES("cvta.to", ".<T: u32 u64>", "=T, T", cvta_of),
+    SPACES("isspacep", "", "=pred, u64", isspacep_of),
     {"mapa{.shared::cluster}.<T: u32 u64>", "=T, &T, u32", mapa_of, 0, 78, 90, false, "address"},
     {"getctarank{.shared::cluster}.<T: u32 u64>", "=u32, &T", getctarank_of, 0, 78, 90, false, "address"},
 };

@@ -1,82 +1,16 @@
 // atom and red. Lanes of a warp take their turns in the order of lanes; other SMs may be stepped by other
 // host threads, so every turn is a compare-and-swap of host memory. Fences are in fence.cpp.
-#include <algorithm>
 #include <bit>
-#include <cmath>
-#include <mutex>
+#include <type_traits>
 #include <vector>
 
 #include "emulator/instruction/access.h"
+#include "emulator/instruction/atomic_operation.h"
 #include "emulator/instruction/fence.h"
-#include "emulator/instruction/half.h"
 #include "emulator/instruction/lanes.h"
-#include "emulator/instruction/reduction.h"
 
 namespace triptych::emulator {
 namespace {
-
-__extension__ typedef unsigned __int128 Wide;
-
-// What an operation makes of the old bits and its operands. B is what memory holds.
-struct Add { template <class B> static B of(B old, B b, B) { return static_cast<B>(old + b); } };
-struct And { template <class B> static B of(B old, B b, B) { return old & b; } };
-struct Or { template <class B> static B of(B old, B b, B) { return old | b; } };
-struct Xor { template <class B> static B of(B old, B b, B) { return old ^ b; } };
-struct Exch { template <class B> static B of(B, B b, B) { return b; } };
-struct Cas { template <class B> static B of(B old, B b, B c) { return old == b ? c : old; } };
-struct Inc { template <class B> static B of(B old, B b, B) { return old >= b ? B(0) : old + 1; } };
-struct Dec { template <class B> static B of(B old, B b, B) { return old == 0 || old > b ? b : old - 1; } };
-struct Min { template <class B> static B of(B old, B b, B) { return std::min(old, b); } };
-struct Max { template <class B> static B of(B old, B b, B) { return std::max(old, b); } };
-template <class Signed, class Op>
-struct AsSigned {
-  template <class B> static B of(B old, B b, B) {
-    return static_cast<B>(Op::of(static_cast<Signed>(old), static_cast<Signed>(b), Signed(0)));
-  }
-};
-template <class F>
-struct AddReal {
-  template <class B> static B of(B old, B b, B) {
-    F x = std::bit_cast<F>(old), y = std::bit_cast<F>(b);
-    // In global memory f32 sums flush nothing; NaN results are canonical.
-    F sum = x + y;
-    if (std::isnan(sum)) return static_cast<B>(sizeof(F) == 4 ? 0x7FFFFFFFu : 0x7FF8000000000000u);
-    return std::bit_cast<B>(sum);
-  }
-};
-/// Halves of 16 bits, one or two in a word.
-template <class Half, HalfOp op>
-struct OnHalves {
-  template <class B> static B of(B old, B b, B) {
-    B result = 0;
-    for (std::size_t h = 0; h < sizeof(B) / 2; ++h) {
-      const auto x = static_cast<std::uint16_t>(old >> (16 * h)), y = static_cast<std::uint16_t>(b >> (16 * h));
-      result = static_cast<B>(result | static_cast<B>(static_cast<B>(half_op<Half, op>(x, y)) << (16 * h)));
-    }
-    return result;
-  }
-};
-
-/// One turn; gives the old bits, and whether they changed.
-template <class B, class Op>
-std::pair<B, bool> swap(std::uint8_t* host, B b, B c) {
-  B old, next;
-  if constexpr (sizeof(B) == 16) {
-    // Not lock-free everywhere: 128-bit atomics take turns among themselves.
-    static std::mutex mutex;
-    const std::lock_guard lock(mutex);
-    std::memcpy(&old, host, 16);
-    next = Op::of(old, b, c);
-    std::memcpy(host, &next, 16);
-  } else {
-    auto* at = reinterpret_cast<B*>(host);
-    old = __atomic_load_n(at, __ATOMIC_ACQUIRE);
-    do {
-      next = Op::of(old, b, c);
-    } while (!__atomic_compare_exchange_n(at, &old, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
-  }
-  return {old, next != old};
-}
 
 template <class B, class Op>
 B turn(Warp& w, std::uint8_t* host, B b, B c) {
@@ -89,12 +23,9 @@ B turn(Warp& w, std::uint8_t* host, B b, B c) {
   return old;
 }
 
-/// One element of an asynchronous reduction.
-template <class B, class Op>
-void reduce_element(std::uint8_t* host, const std::uint8_t* value) {
-  B b;
-  std::memcpy(&b, value, sizeof(B));
-  swap<B, Op>(host, b, B(0));
+/// Whether a lane's address is in global memory.
+bool in_global(const AccessCode& code, std::uint64_t address) {
+  return code.space() == Space::global || (code.space() == Space::generic && window::of(address) == 0);
 }
 
 /// d = old, or nothing (red): operands d, [a], b and perhaps c.
@@ -112,12 +43,14 @@ void atomic(Warp& w, const Instr& i) {
   if constexpr (returns) d = w.out<Lane<B>>(i.op[0]);
   for (Mask left = w.exec(); left != 0; left &= left - 1) {
     const int l = std::countr_zero(left);
-    const B old = turn<B, Op>(w, hosts[l], static_cast<B>(b[l]), static_cast<B>(c[l]));
+    const bool flushes = std::is_same_v<Op, AddReal<float>> && in_global(code, addresses[l]);
+    const auto one = flushes ? turn<B, std::conditional_t<std::is_same_v<Op, AddReal<float>>, AddFlushing, Op>> : turn<B, Op>;
+    const B old = one(w, hosts[l], static_cast<B>(b[l]), static_cast<B>(c[l]));
     if constexpr (returns) d[l] = static_cast<Lane<B>>(old);
   }
 }
 
-/// Vectors: element by element, each atomic by itself.
+/// Vectors in global memory: element by element, each atomic by itself.
 template <class B, class Op, bool returns>
 void atomic_vector(Warp& w, const Instr& i) {
   const AccessCode code(i.extra);
@@ -136,9 +69,9 @@ void atomic_vector(Warp& w, const Instr& i) {
   }
 }
 
+using U16 = std::uint16_t;
 using U32 = std::uint32_t;
 using U64 = std::uint64_t;
-using U16 = std::uint16_t;
 using S32 = std::int32_t;
 using S64 = std::int64_t;
 
@@ -198,7 +131,7 @@ Run halves(Choice& c) {
     case Type::bf16: return on_halves<Kind, U16, returns, Bf16>(op);
     case Type::f16x2: return on_halves<Kind, U32, returns, F16>(op);
     case Type::bf16x2: return on_halves<Kind, U32, returns, Bf16>(op);
-    case Type::f32: return Kind<U32, AddReal<float>, returns>::run;
+    case Type::f32: return Kind<U32, AddFlushing, returns>::run;
     default: return nullptr;
   }
 }
@@ -227,53 +160,36 @@ constexpr std::uint8_t m = Instr::memory;
 #define SEM "{.<M: relaxed acquire release acq_rel>}{.<O: cta cluster gpu sys>}"
 #define RED_SEM "{.<M: relaxed release>}{.<O: cta cluster gpu sys>}"
 #define SPACES "{.<S: global shared shared::cta shared::cluster>}"
+#define GLOBAL "{.<S: global>}"
 #define HINT "{.L2::cache_hint}"
-#define POLICY ", b64?.L2::cache_hint"
+#define POLICY ", u64?.L2::cache_hint"
+#define TYPES ".<T: b32 b64 u32 u64 s32 s64 f32 f64>"
+#define HALVES ".<T: f16 f16x2 bf16 bf16x2>"
+#define EXCHANGING ".<A: add min max inc dec and or xor exch>"
+#define REDUCING ".<A: add min max inc dec and or xor>"
+#define WIDE ".<V: v2 v4>.<T: f32>"
+#define NARROW ".<A: add min max>.noftz" HINT ".<V: v2 v4 v8>.<T: f16 bf16 f16x2 bf16x2>"
 
+// Hints are for global memory alone; without one the first form of two takes the instruction.
 const Form table[] = {
-    {"atom" SEM SPACES ".cas" HINT ".<T: b16 b32 b64 b128>", "=T, [S], T, T" POLICY, with_access<[](Choice& c) { c.named.emplace_back("A", "cas"); return plain<true>(c); }>, m, 11, 20, false, "atomic"},
-    {"atom" SEM SPACES ".<A: add min max inc dec and or xor exch>" HINT ".<T: b32 b64 b128 u32 u64 s32 s64 f32 f64>", "=T, [S], T" POLICY, with_access<plain<true>>, m, 11, 20, false, "atomic"},
-    {"atom" SEM SPACES ".<A: add>.noftz" HINT ".<T: f16 f16x2 bf16 bf16x2>", "=T, [S], T" POLICY, with_access<halves<One, true>>, m, 62, 60, false, "atomic"},
-    {"atom" SEM "{.<S: global>}.<A: add>" HINT ".<V: v2 v4>.<T: f32>", "=V*T, [S], V*T" POLICY, with_access<vector<true>>, m, 81, 90, false, "atomic"},
-    {"atom" SEM "{.<S: global>}.<A: add min max>.noftz" HINT ".<V: v2 v4 v8>.<T: f16 bf16 f16x2 bf16x2>", "=V*T, [S], V*T" POLICY, with_access<vector<true>>, m, 81, 90, false, "atomic"},
-    {"red" RED_SEM SPACES ".<A: add min max inc dec and or xor>" HINT ".<T: b32 b64 u32 u64 s32 s64 f32 f64>", "[S], T" POLICY, with_access<plain<false>>, m, 12, 20, false, "atomic"},
-    {"red" RED_SEM SPACES ".<A: add>.noftz" HINT ".<T: f16 f16x2 bf16 bf16x2>", "[S], T" POLICY, with_access<halves<One, false>>, m, 62, 60, false, "atomic"},
-    {"red" RED_SEM "{.<S: global>}.<A: add>" HINT ".<V: v2 v4>.<T: f32>", "[S], V*T" POLICY, with_access<vector<false>>, m, 81, 90, false, "atomic"},
-    {"red" RED_SEM "{.<S: global>}.<A: add min max>.noftz" HINT ".<V: v2 v4 v8>.<T: f16 bf16 f16x2 bf16x2>", "[S], V*T" POLICY, with_access<vector<false>>, m, 81, 90, false, "atomic"},
+    {"atom" SEM SPACES ".<A: cas>.<T: b16 b32 b64 b128>", "=T, [S], T, T", with_access<plain<true>>, m, 11, 20, false, "atomic"},
+    {"atom" SEM SPACES ".<A: exch>.<T: b128>", "=T, [S], T", with_access<plain<true>>, m, 83, 90, false, "atomic"},
+    {"atom" SEM GLOBAL ".<A: exch>.L2::cache_hint.<T: b128>", "=T, [S], T, u64", with_access<plain<true>>, m, 83, 90, false, "atomic"},
+    {"atom" SEM SPACES EXCHANGING TYPES, "=T, [S], T", with_access<plain<true>>, m, 11, 20, false, "atomic"},
+    {"atom" SEM GLOBAL EXCHANGING ".L2::cache_hint" TYPES, "=T, [S], T, u64", with_access<plain<true>>, m, 74, 80, false, "atomic"},
+    {"atom" SEM SPACES ".<A: add>.noftz" HALVES, "=T, [S], T", with_access<halves<One, true>>, m, 62, 60, false, "atomic"},
+    {"atom" SEM GLOBAL ".<A: add>.noftz.L2::cache_hint" HALVES, "=T, [S], T, u64", with_access<halves<One, true>>, m, 74, 80, false, "atomic"},
+    {"atom" SEM GLOBAL ".<A: add>" HINT WIDE, "=V*T, [S], V*T" POLICY, with_access<vector<true>>, m, 81, 90, false, "atomic"},
+    {"atom" SEM GLOBAL NARROW, "=V*T, [S], V*T" POLICY, with_access<vector<true>>, m, 81, 90, false, "atomic"},
+    {"red" RED_SEM SPACES REDUCING TYPES, "[S], T", with_access<plain<false>>, m, 12, 20, false, "atomic"},
+    {"red" RED_SEM GLOBAL REDUCING ".L2::cache_hint" TYPES, "[S], T, u64", with_access<plain<false>>, m, 74, 80, false, "atomic"},
+    {"red" RED_SEM SPACES ".<A: add>.noftz" HALVES, "[S], T", with_access<halves<One, false>>, m, 62, 60, false, "atomic"},
+    {"red" RED_SEM GLOBAL ".<A: add>.noftz.L2::cache_hint" HALVES, "[S], T, u64", with_access<halves<One, false>>, m, 74, 80, false, "atomic"},
+    {"red" RED_SEM GLOBAL ".<A: add>" HINT WIDE, "[S], V*T" POLICY, with_access<vector<false>>, m, 81, 90, false, "atomic"},
+    {"red" RED_SEM GLOBAL NARROW, "[S], V*T" POLICY, with_access<vector<false>>, m, 81, 90, false, "atomic"},
 };
 
-template <class Half>
-Reduction half_reduction(std::string_view op) {
-  if (op == "add") return reduce_element<U16, OnHalves<Half, HalfOp::add>>;
-  if (op == "min") return reduce_element<U16, OnHalves<Half, HalfOp::min>>;
-  return op == "max" ? reduce_element<U16, OnHalves<Half, HalfOp::max>> : nullptr;
-}
-
-template <class U, class S>
-Reduction integer_reduction(std::string_view op, bool sign) {
-  if (op == "add") return reduce_element<U, Add>;
-  if (op == "and") return reduce_element<U, And>;
-  if (op == "or") return reduce_element<U, Or>;
-  if (op == "xor") return reduce_element<U, Xor>;
-  if (op == "inc") return reduce_element<U, Inc>;
-  if (op == "dec") return reduce_element<U, Dec>;
-  if (op == "min") return sign ? Reduction(reduce_element<U, AsSigned<S, Min>>) : reduce_element<U, Min>;
-  return sign ? Reduction(reduce_element<U, AsSigned<S, Max>>) : reduce_element<U, Max>;
-}
-
 }  // namespace
-
-Reduction reduction_of(std::string_view op, Type type) {
-  switch (type) {
-    case Type::f16: return half_reduction<F16>(op);
-    case Type::bf16: return half_reduction<Bf16>(op);
-    case Type::f32: return op == "add" ? reduce_element<U32, AddReal<float>> : nullptr;
-    case Type::f64: return op == "add" ? reduce_element<U64, AddReal<double>> : nullptr;
-    default: break;
-  }
-  return bits_of(type) == 64 ? integer_reduction<U64, S64>(op, is_signed(type))
-                             : integer_reduction<U32, S32>(op, is_signed(type));
-}
 
 std::span<const Form> atomic_forms() {
   static const std::vector<Form> all = [] {

@@ -33,8 +33,8 @@ Reduction reduction_of_extra(std::uint32_t extra) {
   return op == 0 ? nullptr : reduction_of(operations[op], type_of_extra(extra));
 }
 
-/// Which operations have which types: add of halves only with .noftz, of floats only in global memory.
-bool allowed(const Choice& c) {
+/// Which operations have which types: add of halves only with .noftz, min and max of u64 only in global memory.
+bool allowed(const Choice& c, bool global) {
   const std::string_view op = c["A"];
   const Type t = c.type("T");
   const bool half = t == Type::f16 || t == Type::bf16, logic = op == "and" || op == "or" || op == "xor";
@@ -43,7 +43,7 @@ bool allowed(const Choice& c) {
   if (is_untyped(t)) return false;
   if (op == "inc" || op == "dec") return t == Type::u32;
   if (op == "add") return t != Type::s64;
-  return !(t == Type::f32 || t == Type::f64);
+  return !(t == Type::f32 || t == Type::f64) && (global || t != Type::u64);
 }
 
 /// One piece of work: a range that goes to another, perhaps reduced into it.
@@ -217,8 +217,12 @@ template <Run run, std::uint32_t flags>
 Run choose(Choice& c) {
   c.extra = flags | (c.has("multicast::cluster") ? multicast : 0u);
   c.ticks = 8;
-  if (c["A"].empty()) return (c.extra |= pack_element(c.type("T"))), run;
-  if (!allowed(c)) return nullptr;
+  if (c["A"].empty()) {
+    if (c["V"] == "v4" && bits_of(c.type("T")) == 64) return nullptr;   // vectors have 128 bits at most
+    c.extra |= pack_element(c.type("T"));
+    return run;
+  }
+  if (!allowed(c, run == store)) return nullptr;
   c.extra |= pack_reduction(c["A"], c.type("T"));
   return run;
 }
@@ -227,16 +231,17 @@ constexpr std::uint8_t m = Instr::memory, k = Instr::control;
 #define BYTES ".mbarrier::complete_tx::bytes"
 #define OPS ".<A: and or xor add inc dec min max>"
 const Form table[] = {
-    {"cp.async.bulk.<D: shared::cluster shared::cta>.global" BYTES "{.multicast::cluster}{.L2::cache_hint}", "[D], [global], u32, [D], b16?.multicast::cluster, b64?.L2::cache_hint", choose<load, 0>, m, 80, 90, false, "async"},
-    {"cp.async.bulk.shared::cluster.shared::cta" BYTES, "[shared], [shared], u32, [shared]", choose<load, from_shared>, m, 80, 90, false, "async"},
-    {"cp.async.bulk.global.shared::cta.bulk_group{.L2::cache_hint}", "[global], [shared], u32, b64?.L2::cache_hint", choose<store, 0>, m, 80, 90, false, "async"},
-    {"cp.reduce.async.bulk.shared::cluster.shared::cta" BYTES OPS ".<T: s32 u32 u64 b32>", "[shared], [shared], u32, [shared]", choose<load, from_shared>, m, 80, 90, false, "async"},
-    {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.L2::cache_hint}" OPS "{.noftz}.<T: f16 bf16 b32 b64 u32 s32 u64 s64 f32 f64>", "[global], [shared], u32, b64?.L2::cache_hint", choose<store, 0>, m, 80, 90, false, "async"},
-    {"cp.async.bulk.prefetch.L2.global{.L2::cache_hint}", "[global], u32, b64?.L2::cache_hint", [](Choice&) { return Run(prefetch); }, 0, 80, 90, false, "async"},
-    {"cp.async.bulk.commit_group", "", [](Choice&) { return Run(commit); }, 0, 80, 90, false, "async"},
-    {"cp.async.bulk.wait_group{.read}", "imm", choose_wait, k, 80, 90, false, "async"},
-    {"st.async{.weak}.shared::cluster" BYTES "{.<V: v2 v4>}.<T: b32 b64 u32 u64 s32 s64 f32 f64>", "[shared], V*T, [shared]", choose<store_async, 0>, m, 81, 90, false, "async"},
-    {"red.async.relaxed.cluster{.shared::cluster}" BYTES OPS ".<T: u32 s32 u64 b32>", "[shared], 1*T, [shared]", choose<store_async, 0>, m, 81, 90, false, "async"},
+    {"cp.async.bulk.<D: shared::cluster>.global" BYTES "{.multicast::cluster}{.L2::cache_hint}", "[D], [global], u32, [D], b16?.multicast::cluster, u64?.L2::cache_hint", choose<load, 0>, m, 80, 90, false, "bulk"},
+    {"cp.async.bulk.<D: shared::cta>.global" BYTES "{.L2::cache_hint}", "[D], [global], u32, [D], u64?.L2::cache_hint", choose<load, 0>, m, 86, 90, false, "bulk"},
+    {"cp.async.bulk.shared::cluster.shared::cta" BYTES, "[shared], [shared], u32, [shared]", choose<load, from_shared>, m, 80, 90, false, "bulk"},
+    {"cp.async.bulk.global.shared::cta.bulk_group{.L2::cache_hint}", "[global], [shared], u32, u64?.L2::cache_hint", choose<store, 0>, m, 80, 90, false, "bulk"},
+    {"cp.reduce.async.bulk.shared::cluster.shared::cta" BYTES OPS ".<T: s32 u32 u64 b32>", "[shared], [shared], u32, [shared]", choose<load, from_shared>, m, 80, 90, false, "bulk"},
+    {"cp.reduce.async.bulk.global.shared::cta.bulk_group{.L2::cache_hint}" OPS "{.noftz}.<T: f16 bf16 b32 b64 u32 s32 u64 s64 f32 f64>", "[global], [shared], u32, u64?.L2::cache_hint", choose<store, 0>, m, 80, 90, false, "bulk"},
+    {"cp.async.bulk.prefetch.L2.global{.L2::cache_hint}", "[global], u32, u64?.L2::cache_hint", [](Choice&) { return Run(prefetch); }, 0, 80, 90, false, "bulk"},
+    {"cp.async.bulk.commit_group", "", [](Choice&) { return Run(commit); }, 0, 80, 90, false, "bulk"},
+    {"cp.async.bulk.wait_group{.read}", "imm", choose_wait, k, 80, 90, false, "bulk"},
+    {"st.async{.weak}.shared::cluster" BYTES "{.<V: v2 v4>}.<T: b32 b64 u32 u64 s32 s64 f32 f64>", "[shared], V*T, [shared]", choose<store_async, 0>, m, 81, 90, false, "bulk"},
+    {"red.async.relaxed.cluster{.shared::cluster}" BYTES OPS ".<T: u32 s32 u64 b32>", "[shared], 1*T, [shared]", choose<store_async, 0>, m, 81, 90, false, "bulk"},
 };
 
 }  // namespace

@@ -109,11 +109,11 @@ Run set_max(Choice& c) {
 
 constexpr std::uint8_t c = Instr::control;
 const Form table[] = {
-    {"barrier.cluster.arrive{.<M: release relaxed>}{.aligned}", "", cluster_arrive, c, 78, 90, false, "mbarrier"},
-    {"barrier.cluster.wait{.acquire}{.aligned}", "", cluster_wait, c, 78, 90, false, "mbarrier"},
-    {"griddepcontrol.launch_dependents", "", [](Choice&) { return Run(launch_dependents); }, 0, 78, 90, false, "mbarrier"},
-    {"griddepcontrol.wait", "", [](Choice&) { return Run(wait_prerequisites); }, c, 78, 90, false, "mbarrier"},
-    {"setmaxnreg.<A: inc dec>.sync.aligned.u32", "imm", set_max, c, 80, 90, true, "mbarrier"},
+    {"barrier.cluster.arrive{.<M: release relaxed>}{.aligned}", "", cluster_arrive, c, 78, 90, false, "cluster"},
+    {"barrier.cluster.wait{.acquire}{.aligned}", "", cluster_wait, c, 78, 90, false, "cluster"},
+    {"griddepcontrol.launch_dependents", "", [](Choice&) { return Run(launch_dependents); }, 0, 78, 90, false, "cluster"},
+    {"griddepcontrol.wait", "", [](Choice&) { return Run(wait_prerequisites); }, c, 78, 90, false, "cluster"},
+    {"setmaxnreg.<A: inc dec>.sync.aligned.u32", "imm", set_max, c, 80, 90, true, "cluster"},
 };
 
 }  // namespace

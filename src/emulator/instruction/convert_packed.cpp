@@ -84,12 +84,14 @@ Run to_tf32_away(Choice& c) {
 }
 
 const Form table[] = {
-    {"cvt.<R: rn rz>{.relu}{.satfinite}.<D: f16x2 bf16x2>.f32", "=b32, f32, f32", to_halves, 0, 70, 80, false, "convert_packed"},
+    {"cvt.<R: rn rz>{.relu}.<D: f16x2 bf16x2>.f32", "=b32, f32, f32", to_halves, 0, 70, 80, false, "convert_packed"},
+    {"cvt.<R: rn rz>{.relu}.satfinite.<D: f16x2 bf16x2>.f32", "=b32, f32, f32", to_halves, 0, 81, 80, false, "convert_packed"},
     {"cvt.rn.satfinite{.relu}.<D: e4m3x2 e5m2x2>.f32", "=b16, f32, f32", to_bytes, 0, 78, 89, false, "convert_packed"},
     {"cvt.rn.satfinite{.relu}.<D: e4m3x2 e5m2x2>.f16x2", "=b16, b32", halves_to_bytes, 0, 78, 89, false, "convert_packed"},
     {"cvt.rn{.relu}.f16x2.<S: e4m3x2 e5m2x2>", "=b32, b16", bytes_to_halves, 0, 78, 89, false, "convert_packed"},
     {"cvt.<R: rn rz>{.relu}.tf32.f32", "=b32, f32", to_tf32, 0, 78, 90, false, "convert_packed"},
-    {"cvt.rna{.satfinite}.tf32.f32", "=b32, f32", to_tf32_away, 0, 70, 80, false, "convert_packed"},
+    {"cvt.rna.tf32.f32", "=b32, f32", to_tf32_away, 0, 70, 80, false, "convert_packed"},
+    {"cvt.rna.satfinite.tf32.f32", "=b32, f32", to_tf32_away, 0, 81, 80, false, "convert_packed"},
 };
 
 }  // namespace

@@ -134,13 +134,13 @@ Run choose_wait(Choice& c) {
 constexpr std::uint8_t m = Instr::memory, k = Instr::control;
 #define CP "cp.async.<C: ca cg>.<D: shared shared::cta>.global{.L2::cache_hint}{.<P: L2::64B L2::128B L2::256B>}"
 const Form table[] = {
-    {CP, "[D], [global], imm, b64?.L2::cache_hint", choose<0>, m, 70, 80, false, "async"},
-    {CP, "[D], [global], imm, u32, b64?.L2::cache_hint", choose<has_source_size>, m, 70, 80, false, "async"},
-    {CP, "[D], [global], imm, pred, b64?.L2::cache_hint", choose<has_ignore>, m, 75, 80, false, "async"},
-    {"cp.async.commit_group", "", [](Choice&) { return Run(commit); }, 0, 70, 80, false, "async"},
-    {"cp.async.wait_group", "imm", choose_wait, k, 70, 80, false, "async"},
-    {"cp.async.wait_all", "", [](Choice&) { return Run(wait_all); }, k, 70, 80, false, "async"},
-    {"cp.async.mbarrier.arrive{.noinc}{.<S: shared shared::cta>}.b64", "[S]", choose_mbarrier, m, 70, 80, false, "async"},
+    {CP, "[D], [global], imm, u64?.L2::cache_hint", choose<0>, m, 70, 80, false, "cp_async"},
+    {CP, "[D], [global], imm, u32, u64?.L2::cache_hint", choose<has_source_size>, m, 70, 80, false, "cp_async"},
+    {CP, "[D], [global], imm, pred, u64?.L2::cache_hint", choose<has_ignore>, m, 75, 80, false, "cp_async"},
+    {"cp.async.commit_group", "", [](Choice&) { return Run(commit); }, 0, 70, 80, false, "cp_async"},
+    {"cp.async.wait_group", "imm", choose_wait, k, 70, 80, false, "cp_async"},
+    {"cp.async.wait_all", "", [](Choice&) { return Run(wait_all); }, k, 70, 80, false, "cp_async"},
+    {"cp.async.mbarrier.arrive{.noinc}{.<S: shared shared::cta>}.b64", "[S]", choose_mbarrier, m, 70, 80, false, "cp_async"},
 };
 
 }  // namespace

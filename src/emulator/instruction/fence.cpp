@@ -48,19 +48,18 @@ Run tensormap_fence(Choice& c) { return make(c, order_of(c["M"]), scope_of(c["O"
 
 constexpr std::uint8_t m = Instr::memory;
 const Form table[] = {
-    {"membar.<L: cta gl sys>", "", membar, m, 14, 20, false, "atomic"},
-    {"membar.proxy.alias", "", alias_fence, m, 75, 70, false, "atomic"},
-    {"membar.proxy.async{.<S: global shared::cta shared::cluster>}", "", async_fence, m, 80, 90, false, "atomic"},
-    {"fence{.<M: sc acq_rel acquire release>}.<O: cta cluster gpu sys>", "", thread_fence, m, 60, 70, false, "atomic"},
-    {"fence.mbarrier_init.<M: release>.<O: cluster>", "", thread_fence, m, 80, 90, false, "atomic"},
-    {"fence.<M: acquire>.sync_restrict::shared::cluster.<O: cluster>", "", thread_fence, m, 86, 90, false, "atomic"},
-    {"fence.<M: release>.sync_restrict::shared::cta.<O: cluster>", "", thread_fence, m, 86, 90, false, "atomic"},
-    {"fence.proxy.alias", "", alias_fence, m, 75, 70, false, "atomic"},
-    {"fence.proxy.async{.<S: global shared::cta shared::cluster>}", "", async_fence, m, 80, 90, false, "atomic"},
-    {"fence.proxy.async::generic.acquire.sync_restrict::shared::cluster.cluster", "", async_fence, m, 86, 90, false, "atomic"},
-    {"fence.proxy.async::generic.release.sync_restrict::shared::cta.cluster", "", async_fence, m, 86, 90, false, "atomic"},
-    {"fence.proxy.tensormap::generic.<M: release>.<O: cta cluster gpu sys>", "", tensormap_fence, m, 83, 90, false, "atomic"},
-    {"fence.proxy.tensormap::generic.<M: acquire>.<O: cta cluster gpu sys>", "[], imm", [](Choice& c) { return c.imm.empty() || c.imm[0] == 128 ? tensormap_fence(c) : nullptr; }, m, 83, 90, false, "atomic"},
+    {"membar.<L: cta gl sys>", "", membar, m, 14, 20, false, "fence"},
+    {"membar.proxy.alias", "", alias_fence, m, 75, 70, false, "fence"},
+    {"fence{.<M: sc acq_rel acquire release>}.<O: cta cluster gpu sys>", "", thread_fence, m, 60, 70, false, "fence"},
+    {"fence.mbarrier_init.<M: release>.<O: cluster>", "", thread_fence, m, 80, 90, false, "fence"},
+    {"fence.<M: acquire>.sync_restrict::shared::cluster.<O: cluster>", "", thread_fence, m, 86, 90, false, "fence"},
+    {"fence.<M: release>.sync_restrict::shared::cta.<O: cluster>", "", thread_fence, m, 86, 90, false, "fence"},
+    {"fence.proxy.alias", "", alias_fence, m, 75, 70, false, "fence"},
+    {"fence.proxy.async{.<S: global shared::cta shared::cluster>}", "", async_fence, m, 80, 90, false, "fence"},
+    {"fence.proxy.async::generic.acquire.sync_restrict::shared::cluster.cluster", "", async_fence, m, 86, 90, false, "fence"},
+    {"fence.proxy.async::generic.release.sync_restrict::shared::cta.cluster", "", async_fence, m, 86, 90, false, "fence"},
+    {"fence.proxy.tensormap::generic.<M: release>.<O: cta cluster gpu sys>", "", tensormap_fence, m, 83, 90, false, "fence"},
+    {"fence.proxy.tensormap::generic.<M: acquire>.<O: cta cluster gpu sys>", "[], imm", [](Choice& c) { return c.imm.empty() || c.imm[0] == 128 ? tensormap_fence(c) : nullptr; }, m, 83, 90, false, "fence"},
 };
 
 }  // namespace

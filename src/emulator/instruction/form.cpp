@@ -28,9 +28,11 @@ Table build() {
   Table table;
   for (std::size_t i = 0; i < all_forms().size(); ++i) {
     const Form* form = all_forms()[i];
-    Entry entry{form, static_cast<std::uint16_t>(i), Pattern(form->pattern), parse_signature(form->operands), false};
-    entry.each = std::any_of(entry.elements.begin(), entry.elements.end(),
-                                   [](const Element& e) { return e.kind == Element::Kind::immediate || e.selector; });
+    Entry entry{form, static_cast<std::uint16_t>(i), Pattern(form->pattern),
+                parse_signature(form->operands), false};
+    entry.each = std::any_of(entry.elements.begin(), entry.elements.end(), [](const Element& e) {
+      return e.kind == Element::Kind::immediate || e.selector;
+    });
     table[entry.pattern.root()].push_back(std::move(entry));
   }
   return table;
@@ -41,8 +43,10 @@ const Table& table() {
   return built;
 }
 
-/// Adds the form if select() agrees. Forms with immediate operands are asked again for each instruction.
-void add(const Entry& entry, Agreement&& agreement, std::span<const std::string_view> modifiers, Candidates& to) {
+/// Adds the form if select() agrees. Forms with immediate operands are asked again for each
+/// instruction.
+void add(const Entry& entry, Agreement&& agreement, std::span<const std::string_view> modifiers,
+         Candidates& to) {
   Candidate c;
   c.choice.form = entry.form;
   c.choice.named = std::move(agreement.named);
@@ -63,8 +67,10 @@ std::string join(std::string_view root, std::span<const std::string_view> modifi
   return opcode;
 }
 
-/// What a reader needs to know about an opcode that no form fits: `best` agrees with the most of it.
-std::string explain(std::string_view root, std::span<const std::string_view> modifiers, Agreement& best, bool refused) {
+/// What a reader needs to know about an opcode that no form fits: `best` agrees with the most of
+/// it.
+std::string explain(std::string_view root, std::span<const std::string_view> modifiers,
+                    Agreement& best, bool refused) {
   const std::string opcode = join(root, modifiers);
   if (refused) return fmt::format("'{}': these modifiers do not go together", opcode);
   auto& words = best.expected;
@@ -72,10 +78,13 @@ std::string explain(std::string_view root, std::span<const std::string_view> mod
   words.erase(std::unique(words.begin(), words.end()), words.end());
   constexpr std::size_t most = 16;
   const std::span shown = std::span(words).first(std::min(words.size(), most));
-  const std::string expected = words.empty() ? "nothing more" : fmt::format(".{}{}", fmt::join(shown, ", ."), words.size() > most ? ", …" : "");
-  if (best.reached == modifiers.size()) return fmt::format("'{}': a modifier is missing; expected {}", opcode, expected);
-  return fmt::format("'{}': '.{}' is not allowed after '{}'; expected {}", opcode, modifiers[best.reached],
-                     join(root, modifiers.first(best.reached)), expected);
+  const std::string expected = words.empty() ? "nothing more"
+                                             : fmt::format(".{}{}", fmt::join(shown, ", ."),
+                                                           words.size() > most ? ", …" : "");
+  if (best.reached == modifiers.size())
+    return fmt::format("'{}': a modifier is missing; expected {}", opcode, expected);
+  return fmt::format("'{}': '.{}' is not allowed after '{}'; expected {}", opcode,
+                     modifiers[best.reached], join(root, modifiers.first(best.reached)), expected);
 }
 
 }  // namespace
@@ -95,8 +104,9 @@ const std::vector<const Form*>& all_forms() {
   static const std::vector<const Form*> forms = [] {
     std::vector<const Form*> all;
     for (const auto family :
-         {integer_forms(), logic_forms(), float_forms(), half_forms(), convert_forms(), memory_forms(), atomic_forms(),
-          warp_forms(), control_forms(), matrix_forms(), async_forms(), mbarrier_forms(), wgmma_forms()}) {
+         {integer_forms(), logic_forms(), float_forms(), half_forms(), convert_forms(),
+          memory_forms(), atomic_forms(), warp_forms(), control_forms(), matrix_forms(),
+          async_forms(), mbarrier_forms(), wgmma_forms()}) {
       for (const Form& form : family) all.push_back(&form);
     }
     return all;
@@ -121,7 +131,8 @@ Candidates find_forms(std::string_view root, std::span<const std::string_view> m
     } else if (agreement.reached > best.reached || best.expected.empty()) {
       best = std::move(agreement);
     } else if (agreement.reached == best.reached) {
-      best.expected.insert(best.expected.end(), agreement.expected.begin(), agreement.expected.end());
+      best.expected.insert(best.expected.end(), agreement.expected.begin(),
+                           agreement.expected.end());
     }
   }
   for (auto entry = entries->second.begin(); !refused && entry != entries->second.end(); ++entry) {

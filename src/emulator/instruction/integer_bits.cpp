@@ -162,7 +162,7 @@ const Form table[] = {
     {"brev.<T: b32 b64>", "=T, T", brev, 0, 20, 20, false, "integer_bits"},
     {"bfe.<T: u32 u64 s32 s64>", "=T, T, u32, u32", bfe_of, 0, 20, 20, false, "integer_bits"},
     {"bfi.<T: b32 b64>", "=T, T, T, u32, u32", bfi_of, 0, 20, 20, false, "integer_bits"},
-    {"bmsk.<M: clamp wrap>.b32", "=b32, b32, b32", bmsk, 0, 76, 70, false, "integer_bits"},
+    {"bmsk.<M: clamp wrap>.b32", "=u32, u32, u32", bmsk, 0, 76, 70, false, "integer_bits"},
     {"szext.<M: clamp wrap>.<T: u32 s32>", "=T, T, u32", szext, 0, 76, 70, false, "integer_bits"},
 };
 

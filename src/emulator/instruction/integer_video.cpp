@@ -138,7 +138,7 @@ Run scalar_of(Choice& c) {
   Plan plan;
   const std::string_view second = c["O"];
   plan.second = second == "add" ? Second::add : second == "min" ? Second::min : second == "max" ? Second::max : Second::none;
-  if (!read(c, destination, plan)) return nullptr;
+  if (!read(c, destination, plan) || c.negated != 0) return nullptr;
   c.extra = plan.pack();
   return scalar<F>;
 }
@@ -151,6 +151,12 @@ Run vmad_of(Choice& c) {
   plan.plus_one = c.has("po");
   plan.scale = c.has("shr7") ? 7 : c.has("shr15") ? 15 : 0;
   if (!read(c, false, plan)) return nullptr;
+  // The product or c may be negated, not both; of a and b both is none.
+  plan.negate_product = (c.negated & 1) != (c.negated >> 1 & 1);
+  plan.negate_c = (c.negated & 4) != 0;
+  if (plan.negate_product && plan.negate_c) return nullptr;
+  if (plan.plus_one && c.negated != 0) return nullptr;
+  if (c.selectors.size() == 3 && !c.selectors[2].empty()) return nullptr;
   c.extra = plan.pack();
   return vmad;
 }

@@ -114,7 +114,7 @@ Run simd_of(Choice& c) {
   if (c.has("sat")) plan.end = c["D"] == "s32" ? End::clamp_signed : End::clamp_unsigned;
   if (c.has("add")) plan.end = End::add;
   c.extra = plan.pack();
-  return c.has("sat") && c.has("add") ? nullptr : Run(simd<n, F>);
+  return (c.has("sat") && c.has("add")) || c.negated != 0 ? nullptr : Run(simd<n, F>);
 }
 template <int n>
 Run vset_of(Choice& c) {

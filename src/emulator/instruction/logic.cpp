@@ -118,11 +118,10 @@ constexpr U16 f4e[] = {0x3210, 0x4321, 0x5432, 0x6543}, b4e[] = {0x5670, 0x6701,
 
 /// Each nibble of the control picks a byte of b:a, or with its top bit set the sign of that byte.
 U32 permute(U32 a, U32 b, U32 control) {
-  const U64 both = static_cast<U64>(b) << 32 | a;
   U32 result = 0;
   for (U32 k = 0; k < 4; ++k) {
     const U32 pick = control >> 4 * k;
-    const U32 byte = static_cast<U32>(both >> 8 * (pick & 7)) & 0xFF;
+    const U32 byte = ((pick & 4) != 0 ? b : a) >> 8 * (pick & 3) & 0xFF;
     const U32 sign = U32{0} - (byte >> 7);
     result |= ((pick & 8) != 0 ? sign & 0xFF : byte) << 8 * k;
   }

@@ -17,13 +17,13 @@ struct Candidate {
   Choice choice;
   Run run = nullptr;
   std::vector<Expected> operands;
-  std::uint16_t form = 0;             ///< index in all_forms()
-  bool each = false;                  ///< select() wants to see each instruction: it has imm or %T operands
+  std::uint16_t form = 0;  ///< index in all_forms()
+  bool each = false;       ///< select() wants to see each instruction: it has imm or %T operands
 };
 
 struct Candidates {
-  std::vector<Candidate> all;         ///< in the order of the table
-  std::string error;                  ///< if there is none: what is wrong with the opcode, in one line
+  std::vector<Candidate> all;  ///< in the order of the table
+  std::string error;           ///< if there is none: what is wrong with the opcode, in one line
 };
 
 /// All forms that fit an opcode such as "add.rn.f32".

@@ -2,7 +2,9 @@
 #include <bit>
 
 #include "emulator/instruction/access.h"
+#include "emulator/instruction/dispatch.h"
 #include "emulator/instruction/lanes.h"
+#include "emulator/instruction/stack.h"
 #include "emulator/machine/machine.h"
 
 namespace triptych::emulator {
@@ -153,7 +155,7 @@ constexpr std::uint8_t m = Instr::memory;
 #define SCOPES "<O: cta cluster gpu sys>"
 #define LOADED "=V*~T, [S]"
 #define STORED "[S], V*~T"
-#define WITH_POLICY ", b64?.L2::cache_hint"
+#define WITH_POLICY ", u64?.L2::cache_hint"
 
 // Hints are for global memory alone; without any the first form of several takes the instruction.
 const Form table[] = {
@@ -182,13 +184,16 @@ const Form table[] = {
     {"prefetchu.L1", "[]", no_effect<1>, 0, 20, 20, false, "memory"},
     {"applypriority{.<S: global>}.L2::evict_normal", "[S], imm", on_line, 0, 74, 80, false, "memory"},
     {"discard{.<S: global>}.L2", "[S], imm", on_line, 0, 74, 80, false, "memory"},
-    {"createpolicy.fractional.<A: L2::evict_last L2::evict_normal L2::evict_first L2::evict_unchanged>{.<B: L2::evict_first L2::evict_unchanged>}.b64", "=b64, f32?", policy, 0, 74, 80, false, "memory"},
-    {"createpolicy.range{.<S: global>}.<A: L2::evict_last L2::evict_normal L2::evict_first L2::evict_unchanged>{.<B: L2::evict_first L2::evict_unchanged>}.b64", "=b64, [S], u32, u32", policy, 0, 74, 80, false, "memory"},
-    {"createpolicy.cvt.L2.b64", "=b64, b64", policy, 0, 74, 80, false, "memory"},
+    {"createpolicy.fractional.<A: L2::evict_last L2::evict_normal L2::evict_first L2::evict_unchanged>{.<B: L2::evict_first L2::evict_unchanged>}.b64", "=u64, f32?", policy, 0, 74, 80, false, "memory"},
+    {"createpolicy.range{.<S: global>}.<A: L2::evict_last L2::evict_normal L2::evict_first L2::evict_unchanged>{.<B: L2::evict_first L2::evict_unchanged>}.b64", "=u64, [S], u32, u32", policy, 0, 74, 80, false, "memory"},
+    {"createpolicy.cvt.L2.b64", "=u64, u64", policy, 0, 74, 80, false, "memory"},
 };
 
 }  // namespace
 
-std::span<const Form> memory_forms() { return table; }
+std::span<const Form> memory_forms() {
+  static const std::vector<Form> all = join({table, stack_forms()});
+  return all;
+}
 
 }  // namespace triptych::emulator

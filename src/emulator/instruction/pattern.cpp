@@ -8,7 +8,8 @@ namespace triptych::emulator {
 namespace {
 
 [[noreturn]] void wrong(std::string_view what, std::string_view where) {
-  throw std::logic_error("table of forms: " + std::string(what) + " at '" + std::string(where) + "'");
+  throw std::logic_error("table of forms: " + std::string(what) + " at '" + std::string(where) +
+                         "'");
 }
 
 /// Takes what stands before the first of `ends`.
@@ -85,7 +86,8 @@ bool Pattern::names(std::string_view name) const {
 std::vector<std::string_view> Pattern::words() const {
   std::vector<std::string_view> all;
   for (const Group& group : groups_) {
-    for (const Part& part : group.parts) all.insert(all.end(), part.words.begin(), part.words.end());
+    for (const Part& part : group.parts)
+      all.insert(all.end(), part.words.begin(), part.words.end());
   }
   return all;
 }
@@ -163,7 +165,8 @@ Agreement Pattern::match_any_order(std::span<const std::string_view> modifiers) 
     *part = nullptr;
   }
   found.whole = true;
-  for (std::size_t i = 0; i < open.size(); ++i) found.whole = found.whole && (open[i] == nullptr || !needed[i]);
+  for (std::size_t i = 0; i < open.size(); ++i)
+    found.whole = found.whole && (open[i] == nullptr || !needed[i]);
   return found;
 }
 

@@ -12,10 +12,10 @@ namespace triptych::emulator {
 
 /// What a pattern says of one opcode: how far it agrees, and what it would have liked there.
 struct Agreement {
-  bool whole = false;                         ///< the opcode is one of the pattern's
-  std::size_t reached = 0;                    ///< modifiers that agree, from the left
-  std::vector<std::string_view> expected;     ///< words that could stand at `reached`
-  std::vector<std::pair<std::string_view, std::string_view>> named;   ///< if whole: name, word
+  bool whole = false;                      ///< the opcode is one of the pattern's
+  std::size_t reached = 0;                 ///< modifiers that agree, from the left
+  std::vector<std::string_view> expected;  ///< words that could stand at `reached`
+  std::vector<std::pair<std::string_view, std::string_view>> named;  ///< if whole: name, word
 };
 
 class Pattern {
@@ -30,8 +30,9 @@ class Pattern {
   std::vector<std::string_view> words() const;
 
   Agreement match(std::span<const std::string_view> modifiers) const;
-  /// The same with the modifiers in any order, as ptxas takes them: only those at the beginning that cannot
-  /// be left out have to be in place, and several that could stand in one place keep their order.
+  /// The same with the modifiers in any order, as ptxas takes them: only those at the beginning
+  /// that cannot be left out have to be in place, and several that could stand in one place keep
+  /// their order.
   Agreement match_any_order(std::span<const std::string_view> modifiers) const;
 
  private:

@@ -9,7 +9,8 @@ namespace triptych::emulator {
 namespace {
 
 [[noreturn]] void wrong(std::string_view what, std::string_view where) {
-  throw std::logic_error("table of forms: " + std::string(what) + " in '" + std::string(where) + "'");
+  throw std::logic_error("table of forms: " + std::string(what) + " in '" + std::string(where) +
+                         "'");
 }
 
 std::string_view trim(std::string_view text) {
@@ -70,8 +71,9 @@ void read_value(std::string_view text, Element& e) {
 Element read_element(std::string_view text) {
   const std::string_view whole = text;
   Element e;
-  if (const std::size_t mark = text.rfind('?'); mark != std::string_view::npos && mark != 0 && text[mark - 1] != '=' &&
-                                                 text[mark - 1] != '+' && text.substr(mark).find('*') == text.npos) {
+  if (const std::size_t mark = text.rfind('?'); mark != std::string_view::npos && mark != 0 &&
+                                                text[mark - 1] != '=' && text[mark - 1] != '+' &&
+                                                text.substr(mark).find('*') == text.npos) {
     e.optional = true;
     std::string_view when = text.substr(mark + 1);
     if (!when.empty() && !take(when, ".")) wrong("'.' expected after '?'", whole);
@@ -87,7 +89,8 @@ Element read_element(std::string_view text) {
   constexpr std::pair<std::string_view, Kind> words[] = {
       {"imm", Kind::immediate},     {"_", Kind::sink},    {"label", Kind::label},
       {"function", Kind::function}, {"list", Kind::list}, {"cc", Kind::carry}};
-  const auto word = std::find_if(std::begin(words), std::end(words), [&](const auto& w) { return w.first == text; });
+  const auto word = std::find_if(std::begin(words), std::end(words),
+                                 [&](const auto& w) { return w.first == text; });
   if (word != std::end(words)) {
     e.kind = word->second;
   } else if (take(text, "[")) {
@@ -102,13 +105,16 @@ Element read_element(std::string_view text) {
 int slots_of(Element::Kind kind) {
   using Kind = Element::Kind;
   switch (kind) {
-    case Kind::pair: return 2;
+    case Kind::pair:
+      return 2;
     case Kind::value:
     case Kind::address:
     case Kind::tensor:
     case Kind::function:
-    case Kind::carry: return 1;
-    default: return 0;
+    case Kind::carry:
+      return 1;
+    default:
+      return 0;
   }
 }
 
@@ -126,7 +132,8 @@ Space resolve_space(std::string_view name, const Choice& choice) {
   }
   if (name == "param::func") return Space::local;
   const std::string_view base = name.substr(0, name.find(':'));
-  for (const Space s : {Space::constant, Space::global, Space::local, Space::param, Space::shared}) {
+  for (const Space s :
+       {Space::constant, Space::global, Space::local, Space::param, Space::shared}) {
     if (name_of(s) == base) return s;
   }
   return Space::generic;
@@ -141,23 +148,31 @@ std::vector<Element> parse_signature(std::string_view operands) {
   while (!rest.empty()) {
     int depth = 0;
     std::size_t n = 0;
-    for (; n < rest.size() && (rest[n] != ',' || depth > 0); ++n) depth += (rest[n] == '[') - (rest[n] == ']');
+    for (; n < rest.size() && (rest[n] != ',' || depth > 0); ++n)
+      depth += (rest[n] == '[') - (rest[n] == ']');
     Element e = read_element(trim(rest.substr(0, n)));
     e.ops = static_cast<std::int8_t>(slots_of(e.kind));
     if (e.ops > 0) e.op = static_cast<std::int8_t>(op);
     op += e.ops;
     if (op > static_cast<int>(Instr().op.size())) wrong("more slots than Instr::op has", operands);
     elements.push_back(e);
+    if (elements.size() > most_operands) wrong("too many operands", operands);
     rest.remove_prefix(std::min(n + 1, rest.size()));
   }
   return elements;
 }
 
-std::vector<Expected> resolve_signature(const std::vector<Element>& elements, const Choice& choice) {
+std::vector<Expected> resolve_signature(const std::vector<Element>& elements,
+                                        const Choice& choice) {
   std::vector<Expected> all;
   std::size_t asked = 0;
   for (const Element& e : elements) {
-    Expected x{.kind = e.kind, .read = e.read, .write = e.write, .wider = e.wider, .anything = e.anything, .selector = e.selector};
+    Expected x{.kind = e.kind,
+               .read = e.read,
+               .write = e.write,
+               .wider = e.wider,
+               .anything = e.anything,
+               .selector = e.selector};
     x.optional = e.optional && e.when.empty();
     x.missing = !e.when.empty() && !choice.has(e.when);
     x.op = e.op;
@@ -167,7 +182,8 @@ std::vector<Expected> resolve_signature(const std::vector<Element>& elements, co
       x.second = resolve_type(e.second, choice);
       x.space = resolve_space(e.space, choice);
       if (e.count == "?") {
-        if (asked == choice.vector_length.size()) wrong("Choice::vector_length is too short", choice.form->operands);
+        if (asked == choice.vector_length.size())
+          wrong("Choice::vector_length is too short", choice.form->operands);
         x.count = choice.vector_length[asked++];
         x.braces = true;
       } else if (!e.count.empty()) {

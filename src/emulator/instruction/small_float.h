@@ -52,17 +52,20 @@ constexpr std::uint32_t narrow(std::uint32_t bits) {
   const U32 negative = bits >> 31, magnitude = bits & 0x7FFFFFFF, field = magnitude >> 23;
   const U32 exponent = std::max(field, U32{1});
   const U32 significand = (magnitude & 0x7FFFFF) | std::min(field, U32{1}) << 23;
-  // Below the format's normal numbers more bits are dropped; 25 drop all, and are below a half.
-  const U32 shift = std::min(drop + first_normal - std::min(exponent, first_normal), none_left);
-  const U32 kept = significand >> shift;
-  const U32 rest = significand & ((U32{1} << shift) - 1), half = U32{1} << (shift - 1);
+  // Below the format's normal numbers more bits are dropped; 25 drop all, and are below a half. With the
+  // exponents of f32 the bits need only be cut.
+  constexpr bool cut = first_normal == 1;
+  const U32 shift = cut ? drop : std::min(drop + first_normal - std::min(exponent, first_normal), none_left);
+  const U32 source = cut ? magnitude : significand;
+  const U32 kept = source >> shift;
+  const U32 rest = source & ((U32{1} << shift) - 1), half = U32{1} << (shift - 1);
   U32 more = 0;
   if (rounding == Rounding::nearest) more = rest + (kept & 1) > half ? 1 : 0;
   if (rounding == Rounding::away) more = rest >= half ? 1 : 0;
   if (rounding == Rounding::down) more = (rest != 0 ? 1 : 0) & negative;
   if (rounding == Rounding::up) more = (rest != 0 ? 1 : 0) & ~negative;
   // A carry out of the mantissa counts the exponent up, from subnormal to normal and from there on.
-  const U32 base = (std::max(exponent, first_normal) - first_normal) << F::mantissa_bits;
+  const U32 base = cut ? 0 : (std::max(exponent, first_normal) - first_normal) << F::mantissa_bits;
   // Infinity comes after the greatest number.
   U32 to_infinity = field == 255 ? 1 : 0;
   if (rounding == Rounding::nearest || rounding == Rounding::away) to_infinity = 1;

@@ -159,16 +159,16 @@ Run match_all(Choice&) { return match<T, true>; }
 
 constexpr std::uint8_t c = Instr::control;
 const Form table[] = {
-    {"shfl.sync.<M: up down bfly idx>.b32", "=b32|pred, b32, b32, b32, b32", choose_shfl, c, 60, 30, false, "warp"},
-    {"vote.sync.<M: all any uni>.pred", "=pred, pred, b32", choose_vote, c, 60, 30, false, "warp"},
-    {"vote.sync.ballot.b32", "=b32, pred, b32", [](Choice&) { return Run(vote<Vote::ballot>); }, c, 60, 30, false, "warp"},
-    {"match.any.sync.b32", "=b32, b32, b32", match_any<std::uint32_t>, c, 60, 70, false, "warp"},
-    {"match.any.sync.b64", "=b32, b64, b32", match_any<std::uint64_t>, c, 60, 70, false, "warp"},
-    {"match.all.sync.b32", "=b32|pred, b32, b32", match_all<std::uint32_t>, c, 60, 70, false, "warp"},
-    {"match.all.sync.b64", "=b32|pred, b64, b32", match_all<std::uint64_t>, c, 60, 70, false, "warp"},
-    {"redux.sync.<A: add min max>.<T: u32 s32>", "=T, T, b32", choose_redux, c, 70, 80, false, "warp"},
-    {"redux.sync.<A: and or xor>.b32", "=b32, b32, b32", choose_bits, c, 70, 80, false, "warp"},
-    {"elect.sync", "=b32|pred, b32", [](Choice&) { return Run(elect); }, c, 80, 90, false, "warp"},
+    {"shfl.sync.<M: up down bfly idx>.b32", "=b32|pred, b32, b32, b32, u32", choose_shfl, c, 60, 30, false, "warp"},
+    {"vote.sync.<M: all any uni>.pred", "=pred, pred, u32", choose_vote, c, 60, 30, false, "warp"},
+    {"vote.sync.ballot.b32", "=b32, pred, u32", [](Choice&) { return Run(vote<Vote::ballot>); }, c, 60, 30, false, "warp"},
+    {"match.any.sync.b32", "=u32, b32, u32", match_any<std::uint32_t>, c, 60, 70, false, "warp"},
+    {"match.any.sync.b64", "=u32, b64, u32", match_any<std::uint64_t>, c, 60, 70, false, "warp"},
+    {"match.all.sync.b32", "=u32|pred, b32, u32", match_all<std::uint32_t>, c, 60, 70, false, "warp"},
+    {"match.all.sync.b64", "=u32|pred, b64, u32", match_all<std::uint64_t>, c, 60, 70, false, "warp"},
+    {"redux.sync.<A: add min max>.<T: u32 s32>", "=T, T, u32", choose_redux, c, 70, 80, false, "warp"},
+    {"redux.sync.<A: and or xor>.b32", "=u32, u32, u32", choose_bits, c, 70, 80, false, "warp"},
+    {"elect.sync", "=u32|pred, u32", [](Choice&) { return Run(elect); }, c, 80, 90, false, "warp"},
     {"activemask.b32", "=b32", [](Choice&) { return Run(activemask); }, 0, 62, 30, false, "warp"},
 };
 

@@ -1,178 +1,18 @@
 // wgmma: products of 64 rows by a warpgroup. The fourth warp's issue starts an operation, which reads its
-// operands and writes D some time later, in the order of the program.
+// operands and writes D some time later, in the order of the program. The arithmetic is in wgmma_job.cpp.
 #include <charconv>
-#include <cstring>
+#include <memory>
 
 #include "emulator/instruction/bulk.h"
 #include "emulator/instruction/dispatch.h"
-#include "emulator/instruction/fragment.h"
 #include "emulator/instruction/matrix.h"
+#include "emulator/instruction/wgmma_job.h"
 #include "emulator/instruction/wgmma_matrix.h"
 #include "emulator/machine/machine.h"
 #include "emulator/machine/observer.h"
 
 namespace triptych::emulator {
 namespace {
-
-/// What Instr::extra says.
-struct Product {
-  Type a = Type::none, b = Type::none;
-  bool registers = false;    ///< A comes from the list, after D
-  bool half = false;         ///< D is f16, two in a register
-  bool saturate = false;
-  bool negative = false;     ///< exactly one of imm-scale-a and imm-scale-b is -1
-  bool a_turned = false, b_turned = false;   ///< MN-major
-
-  Product() = default;
-  explicit Product(std::uint32_t e)
-      : a(static_cast<Type>(e & 0xFF)), b(static_cast<Type>(e >> 8 & 0xFF)), registers((e >> 16 & 1) != 0),
-        half((e >> 17 & 1) != 0), saturate((e >> 18 & 1) != 0), negative((e >> 19 & 1) != 0),
-        a_turned((e >> 20 & 1) != 0), b_turned((e >> 21 & 1) != 0) {}
-  std::uint32_t pack() const {
-    const auto bit = [](bool on, int at) { return on ? 1u << at : 0u; };
-    return static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b) << 8 | bit(registers, 16) | bit(half, 17) |
-           bit(saturate, 18) | bit(negative, 19) | bit(a_turned, 20) | bit(b_turned, 21);
-  }
-};
-
-/// An operation that all warps have issued.
-struct Job {
-  Product product;
-  int columns = 0;
-  bool adds = true;                            ///< scale-d
-  bool exact = false;
-  const std::uint8_t* shared = nullptr;
-  std::vector<std::uint32_t> a, b;             ///< pieces in shared memory; A's are empty if it is in registers
-  std::array<std::vector<std::uint8_t*>, warpgroup_warps> rows;   ///< each warp's registers: D, then A
-
-  std::uint32_t results() const { return static_cast<std::uint32_t>(columns) / (product.half ? 4 : 2); }
-};
-
-/// The four words of a piece, element by element: f(which, k, value), `which` counted from the piece's
-/// first row or column.
-template <class Codec, class F>
-void unpack_piece(const std::uint8_t* piece, std::size_t number, bool turned, F&& f) {
-  std::uint32_t words[4];
-  std::memcpy(words, piece, sizeof words);
-  for (int w = 0; w < 4; ++w) {
-    for (int i = 0; i < Codec::per; ++i) {
-      const int within = Codec::per * w + i;
-      const auto value = Codec::get(words[w], i);
-      if (turned) {
-        f(within, static_cast<int>(number % 16), value);
-      } else {
-        f(0, Codec::per * 4 * static_cast<int>(number % 2) + within, value);
-      }
-    }
-  }
-}
-
-/// Eight strips of eight rows.
-template <class Value>
-void unpack_a(const Job& job, std::array<Rows<Value>, 8>& strips) {
-  const Product& p = job.product;
-  with_codec<Value>(p.a, [&]<class Codec>() {
-    if constexpr (std::is_same_v<typename Codec::Word, std::uint32_t>) {
-      for (std::size_t w = 0; w < warpgroup_warps && p.registers; ++w) {
-        for (std::uint32_t r = 0; r < 4; ++r) {
-          const auto* lanes = reinterpret_cast<const std::uint32_t*>(job.rows[w][job.results() + r]);
-          unpack_rows<Codec>(lanes, static_cast<int>(r / 2), strips[2 * w + r % 2]);
-        }
-      }
-      for (std::size_t n = 0; n < job.a.size(); ++n) {
-        const int first = static_cast<int>(p.a_turned ? n / 16 * 8 : n / 2);
-        unpack_piece<Codec>(job.shared + job.a[n], n, p.a_turned, [&](int row, int k, Value value) {
-          strips[static_cast<std::size_t>((first + row) / 8)].set((first + row) % 8, k, value);
-        });
-      }
-    }
-  });
-  if constexpr (std::is_same_v<Value, float>) {
-    const int depth = 8 * per_word(p.a);
-    for (auto& strip : strips) {
-      for (int k = 0; k < depth && p.negative; ++k) {
-        for (float& value : strip.at[k]) value = -value;
-      }
-    }
-  }
-}
-
-/// The even and the odd columns of eight.
-template <class Value>
-void unpack_b(const Job& job, int block, std::array<Columns<Value>, 2>& strips) {
-  with_codec<Value>(job.product.b, [&]<class Codec>() {
-    for (std::size_t n = 16 * static_cast<std::size_t>(block); n < 16 * static_cast<std::size_t>(block + 1); ++n) {
-      const int first = job.product.b_turned ? 0 : static_cast<int>(n / 2 % 8);
-      unpack_piece<Codec>(job.shared + job.b[n], n, job.product.b_turned, [&](int column, int k, Value value) {
-        strips[static_cast<std::size_t>((first + column) % 2)].set((first + column) / 2, k, value);
-      });
-    }
-  });
-}
-
-/// Calls f(odd, d) for both registers of a strip of D, which lie in two rows of lanes or, packed, in one.
-template <class Value, class F>
-void each_register(const Job& job, std::size_t strip, int block, F&& f) {
-  const auto& rows = job.rows[strip / 2];
-  const std::size_t first = static_cast<std::size_t>(block) * 2 + strip % 2;
-  if (!job.product.half) {
-    for (std::size_t odd = 0; odd < 2; ++odd) {
-      auto* d = reinterpret_cast<Value*>(rows[2 * first + odd]);
-      if (!job.adds) std::memset(d, 0, warp_size * sizeof *d);
-      f(odd, d);
-    }
-  } else if constexpr (std::is_same_v<Value, float>) {
-    auto* packed = reinterpret_cast<std::uint32_t*>(rows[first]);
-    float d[2][warp_size];
-    for (std::size_t odd = 0; odd < 2; ++odd) {
-      for (int l = 0; l < warp_size; ++l) d[odd][l] = job.adds ? f16_value(static_cast<std::uint16_t>(packed[l] >> 16 * odd)) : 0.0f;
-      f(odd, d[odd]);
-    }
-    for (int l = 0; l < warp_size; ++l) packed[l] = f16_bits(d[0][l]) | static_cast<std::uint32_t>(f16_bits(d[1][l])) << 16;
-  }
-}
-
-void execute_floats(const Job& job) {
-  const Product& p = job.product;
-  const int depth = 8 * per_word(p.a);
-  const bool fp8 = p.a == Type::e4m3 || p.a == Type::e5m2;
-  const TensorNumerics numerics{fp8 ? 13 : 25, fp8 ? 13 : 23, p.half};
-  std::array<Rows<float>, 8> a;
-  std::array<Columns<float>, 2> b;
-  std::array<Significands<Rows<float>>, 8> sa;
-  std::array<Significands<Columns<float>>, 2> sb;
-  unpack_a(job, a);
-  for (std::size_t s = 0; s < 8 && job.exact; ++s) split(a[s], depth, least_exponent(p.a), sa[s]);
-  for (int block = 0; block < job.columns / 8; ++block) {
-    unpack_b(job, block, b);
-    for (std::size_t s = 0; s < 2 && job.exact; ++s) split(b[s], depth, least_exponent(p.b), sb[s]);
-    for (std::size_t s = 0; s < 8; ++s) {
-      each_register<float>(job, s, block, [&](std::size_t odd, float* d) {
-        if (job.exact) {
-          multiply_exact(a[s], b[odd], sa[s], sb[odd], depth, numerics, d);
-        } else {
-          multiply_fast(a[s], b[odd], depth, d);
-        }
-      });
-    }
-  }
-}
-
-void execute_integers(const Job& job) {
-  const Product& p = job.product;
-  std::array<Rows<std::int32_t>, 8> a;
-  std::array<Columns<std::int32_t>, 2> b;
-  unpack_a(job, a);
-  for (int block = 0; block < job.columns / 8; ++block) {
-    unpack_b(job, block, b);
-    for (std::size_t s = 0; s < 8; ++s) {
-      each_register<std::int32_t>(job, s, block, [&](std::size_t odd, std::int32_t* d) {
-        multiply_integer(a[s], b[odd], 8 * per_word(p.a), p.a == Type::b1 ? IntegerProduct::bits_and : IntegerProduct::multiply,
-                         p.saturate, d);
-      });
-    }
-  }
-}
 
 /// Where an operand lies; faults belong to the warp that issued last.
 std::vector<std::uint32_t> find(Warp& w, std::uint64_t bits, int extent, bool turned) {
@@ -201,9 +41,9 @@ void report_pieces(Observer& observer, std::uint64_t token, std::uint8_t* shared
 
 /// All warps have issued operation `number`: finds its operands and lets it happen later.
 void start(Warp& w, const Instr& i, Warpgroup& group, Warpgroup::Operation& op, std::uint64_t number) {
-  auto job = std::make_shared<Job>();
-  job->product = Product(i.extra);
-  const Product& p = job->product;
+  auto job = std::make_shared<WgmmaJob>();
+  job->product = WgmmaProduct(i.extra);
+  const WgmmaProduct& p = job->product;
   const std::uint32_t results = i.list_count - (p.registers ? 4u : 0u);
   job->columns = static_cast<int>(results * (p.half ? 4 : 2));
   job->adds = op.values[2] != 0;
@@ -226,7 +66,7 @@ void start(Warp& w, const Instr& i, Warpgroup& group, Warpgroup::Operation& op, 
       report_pieces(*observer, *token, shared, job->a);
       report_pieces(*observer, *token, shared, job->b);
     }
-    is_float(job->product.a) ? execute_floats(*job) : execute_integers(*job);
+    execute(*job);
     if (observer != nullptr) observer->async_completed(*token, nullptr);
   };
   constexpr std::uint64_t latency = 32;
@@ -248,7 +88,7 @@ void issue(Warp& w, const Instr& i) {
   const std::uint64_t number = group.issued[member]++;
   if (number - group.executed == group.operations.size()) group.operations.emplace_back();
   Warpgroup::Operation& op = group.operations[number - group.executed];
-  const bool registers = Product(i.extra).registers;
+  const bool registers = WgmmaProduct(i.extra).registers;
   const std::size_t b = registers ? 0 : 1;
   const std::array<std::uint64_t, 3> values = {registers ? 0 : w.in<std::uint64_t>(i.op[0])[0], w.in<std::uint64_t>(i.op[b])[0],
                                                w.predicate(i.op[b + 1]) & 1};
@@ -286,7 +126,7 @@ Run choose_wait(Choice& c) {
 /// The immediates: scales of A and B, then transpositions of what lies in shared memory.
 template <bool registers>
 Run choose(Choice& c) {
-  Product p;
+  WgmmaProduct p;
   p.a = c.type("A");
   p.b = c.type("B");
   p.registers = registers;
@@ -317,15 +157,15 @@ constexpr std::uint8_t f = Instr::control | Instr::memory | Instr::aligned | Ins
 #define WGMMA(k) "wgmma.mma_async.sync.aligned.<P: " N1(k) N2(k) N3(k) N4(k) N5(k) ">"
 #define WGMMA_INTEGER(k) "wgmma.mma_async.sync.aligned.<P: " N1(k) N2(k) N3(k) ">"
 #define FORMS(pattern, d, immediates_a, immediates_r) \
-    {pattern, "+?*" d ", b64, b64, pred" immediates_a, choose<false>, f, 80, 90, true, "wgmma"}, \
-    {pattern, "+?*" d ", 4*b32, b64, pred" immediates_r, choose<true>, f, 80, 90, true, "wgmma"}
+    {pattern, "+?*" d ", u64, u64, pred" immediates_a, choose<false>, f, 80, 90, true, "wgmma"}, \
+    {pattern, "+?*" d ", 4*u32, u64, pred" immediates_r, choose<true>, f, 80, 90, true, "wgmma"}
 const Form table[] = {
     FORMS(WGMMA("16") ".f32.<A: f16>.<B: f16>", "f32", ", imm, imm, imm, imm", ", imm, imm, imm"),
-    FORMS(WGMMA("16") ".<D: f16>.<A: f16>.<B: f16>", "b32", ", imm, imm, imm, imm", ", imm, imm, imm"),
+    FORMS(WGMMA("16") ".<D: f16>.<A: f16>.<B: f16>", "u32", ", imm, imm, imm, imm", ", imm, imm, imm"),
     FORMS(WGMMA("16") ".f32.<A: bf16>.<B: bf16>", "f32", ", imm, imm, imm, imm", ", imm, imm, imm"),
     FORMS(WGMMA("8") ".f32.<A: tf32>.<B: tf32>", "f32", ", imm, imm", ", imm, imm"),
     FORMS(WGMMA("32") ".f32.<A: e4m3 e5m2>.<B: e4m3 e5m2>", "f32", ", imm, imm", ", imm, imm"),
-    FORMS(WGMMA("32") ".<D: f16>.<A: e4m3 e5m2>.<B: e4m3 e5m2>", "b32", ", imm, imm", ", imm, imm"),
+    FORMS(WGMMA("32") ".<D: f16>.<A: e4m3 e5m2>.<B: e4m3 e5m2>", "u32", ", imm, imm", ", imm, imm"),
     FORMS(WGMMA_INTEGER("32") "{.satfinite}.s32.<A: s8 u8>.<B: s8 u8>", "s32", "", ""),
     FORMS(WGMMA_INTEGER("256") ".s32.<A: b1>.<B: b1>.and.popc", "s32", "", ""),
     {"wgmma.fence.sync.aligned", "", always<fence>, k, 80, 90, true, "wgmma"},

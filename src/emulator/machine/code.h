@@ -54,6 +54,8 @@ struct Block {
 
 struct FunctionCode;
 
+inline constexpr std::uint64_t most_local = 512 << 10;   ///< bytes of local memory a thread, as on hardware
+
 /// An argument or result of a call, or the parameter of the callee: in a frame's local memory or in a slot
 /// (of an argument also a constant).
 struct CallValue {
@@ -87,6 +89,7 @@ struct FunctionCode {
   std::uint32_t predicates = 0;          ///< masks in the frame
   std::uint32_t registers = 0;           ///< estimate of 32-bit registers a thread: the most that live at once
   std::uint32_t local_bytes = 0;         ///< of local and call-parameter memory a thread, a frame
+  std::uint32_t local_align = 16;        ///< of the frame in a thread's local memory
   std::vector<Slot> slot_of_register;    ///< of Function::registers; for the debugger; absent: never used
   /// Of a device function, in order: where they lie in its frame: rows, or local memory.
   std::vector<CallValue> results, parameters;

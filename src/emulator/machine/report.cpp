@@ -1,5 +1,7 @@
 // What is said of a fault and of a deadlock.
+#include <algorithm>
 #include <bit>
+#include <vector>
 
 #include "emulator/machine/machine.h"
 
@@ -10,13 +12,13 @@ std::string triple(const Extent3& e) {
   return std::to_string(e[0]) + "," + std::to_string(e[1]) + "," + std::to_string(e[2]);
 }
 
-/// "3", "0-31", "0,2,5-7"
-std::string lanes_text(Mask lanes) {
+/// Of a set of lanes or warps: "3", "0-31", "0,2,5-7"
+std::string numbers_text(Mask set) {
   std::string text;
   for (int l = 0; l < warp_size; ++l) {
-    if ((lanes >> l & 1) == 0) continue;
+    if ((set >> l & 1) == 0) continue;
     int end = l;
-    while (end + 1 < warp_size && (lanes >> (end + 1) & 1) != 0) ++end;
+    while (end + 1 < warp_size && (set >> (end + 1) & 1) != 0) ++end;
     if (!text.empty()) text += ",";
     text += std::to_string(l);
     if (end > l) (text += '-') += std::to_string(end);
@@ -51,18 +53,39 @@ const char* waits_for(Wait::Kind kind) {
   }
 }
 
-std::string where(Warp& warp) {
-  const Cta& cta = warp.cta();
-  return "kernel " + std::string(cta.launch().function->source->name) + ", CTA " + triple(cta.position()) +
-         ", warp " + std::to_string(warp.index());
+/// `warps` of a CTA, and lanes of each of them.
+std::string where(const Cta& cta, Mask warps, Mask lanes) {
+  return "[kernel " + std::string(cta.launch().function->source->name) + ", CTA " + triple(cta.position()) +
+         (std::has_single_bit(warps) ? ", warp " : ", warps ") + numbers_text(warps) + ", lanes " + numbers_text(lanes) + "]";
+}
+
+/// Warps of a CTA that wait for the same in the same place.
+struct Waiting {
+  std::string place, reason;
+  Mask lanes = 0, warps = 0;
+};
+
+std::vector<Waiting> waiting_in(Cta& cta) {
+  std::vector<Waiting> all;
+  for (const auto& warp : cta.warps()) {
+    for (const Split& s : warp->splits()) {
+      Waiting own{place_text(*s.frame->code, s.pc, *cta.launch().module->source), waits_for(s.wait.kind), s.lanes};
+      if (s.wait.kind == Wait::Kind::barrier || s.wait.kind == Wait::Kind::mbarrier) own.reason += ' ' + std::to_string(s.wait.id);
+      const auto same = std::find_if(all.begin(), all.end(), [&](const Waiting& w) {
+        return w.place == own.place && w.reason == own.reason && w.lanes == own.lanes;
+      });
+      (same != all.end() ? *same : all.emplace_back(own)).warps |= Mask{1} << warp->index();
+    }
+  }
+  return all;
 }
 
 }  // namespace
 
 std::string Machine::report(Warp& warp, const KernelFault& fault) const {
   const Mask lanes = fault.lanes != 0 ? fault.lanes : warp.exec();
-  return place_text(warp.code(), warp.pc(), *warp.cta().launch().module->source) + ": " + fault.message + " [" +
-         where(warp) + ", lanes " + lanes_text(lanes) + "]";
+  return place_text(warp.code(), warp.pc(), *warp.cta().launch().module->source) + ": " + fault.message + " " +
+         where(warp.cta(), Mask{1} << warp.index(), lanes);
 }
 
 std::string Machine::blocked() const {
@@ -71,15 +94,10 @@ std::string Machine::blocked() const {
   for (const auto& sms : sms_) {
     for (const auto& sm : sms) {
       for (const auto& cta : sm->ctas()) {
-        for (const auto& warp : cta->warps()) {
-          for (const Split& s : warp->splits()) {
-            if (++lines > 40) continue;
-            const bool numbered = s.wait.kind == Wait::Kind::barrier || s.wait.kind == Wait::Kind::mbarrier;
-            text += "  " + place_text(*s.frame->code, s.pc, *cta->launch().module->source) + " [" + where(*warp) +
-                    ", lanes " + lanes_text(s.lanes) + "] waits for " + waits_for(s.wait.kind);
-            if (numbered) (text += ' ') += std::to_string(s.wait.id);
-            text += '\n';
-          }
+        for (const Waiting& w : waiting_in(*cta)) {
+          if (++lines > 40) continue;
+          text += "  " + w.place + " " + where(*cta, w.warps, w.lanes) +
+                  (std::has_single_bit(w.warps) ? " waits for " : " wait for ") + w.reason + '\n';
         }
       }
     }

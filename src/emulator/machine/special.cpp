@@ -74,6 +74,7 @@ std::uint64_t Warp::special(Special s, int which, int lane) {
     case Special::total_smem_size: return l.shared_bytes() - shared_reserved;
     case Special::aggr_smem_size: return l.shared_bytes();
     case Special::dynamic_smem_size: return l.dynamic_shared;
+    case Special::dynamic_smem_begin: return shared_reserved + l.function->static_shared_bytes;
     case Special::reserved_smem_offset_end:
     case Special::reserved_smem_offset_cap: return shared_reserved;
     // cooperative_groups finds the grid's workspace in envreg1 (high) and envreg2 (low).

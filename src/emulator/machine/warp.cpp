@@ -68,6 +68,11 @@ void Frame::allocate(const FunctionCode& function) {
   predicates.assign(function.predicates, 0);
 }
 
+void Frame::set_end(int lane, std::uint32_t end) {
+  if (taken.empty()) taken.assign(warp_size, local_base + code->local_bytes);
+  taken[static_cast<std::size_t>(lane)] = end;
+}
+
 void Warp::enter(std::size_t split) {
   current_ = split;
   Frame& frame = *splits_[split].frame;

@@ -33,8 +33,14 @@ struct Frame {
   std::uint32_t return_pc = 0;                ///< in the caller
   const Instr* call = nullptr;                ///< the call instruction, for results
   int depth = 0;
+  std::vector<std::uint32_t> taken;           ///< each lane's end; empty: nothing was taken yet
   /// Takes rows and predicates for a function.
   void allocate(const FunctionCode& function);
+  /// Where a lane's local memory ends in this frame: after the variables, or after what alloca took.
+  std::uint32_t end_of(int lane) const {
+    return taken.empty() ? local_base + code->local_bytes : taken[static_cast<std::size_t>(lane)];
+  }
+  void set_end(int lane, std::uint32_t end);
 };
 
 /// What a suspended split waits for: that a 64-bit (or narrower) word changes, or that time comes.

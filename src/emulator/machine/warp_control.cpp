@@ -102,7 +102,9 @@ Frame& Warp::call(const FunctionCode& callee, const Instr& instr, Mask lanes, bo
   frame->return_pc = pc_ + 1;
   frame->call = &instr;
   frame->depth = own.frame->depth + 1;
-  frame->local_base = own.frame->local_base + own.frame->code->local_bytes;
+  std::uint32_t end = 0;   // of the caller's local memory, in the lane where it is largest
+  for (Mask left = lanes; left != 0; left &= left - 1) end = std::max(end, own.frame->end_of(std::countr_zero(left)));
+  frame->local_base = (end + callee.local_align - 1) / callee.local_align * callee.local_align;
   if (frame->depth > 10000) {
     throw KernelFault{FaultKind::hardware_stack, "a call 10,000 deep; is the recursion without an end?"};
   }

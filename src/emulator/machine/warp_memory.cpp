@@ -127,8 +127,7 @@ void Warp::resolve_shared(const Lanes<std::uint64_t>& at, std::uint32_t bytes, L
 }
 
 std::uint8_t* Warp::local(int lane, std::uint64_t offset, std::uint32_t bytes) {
-  constexpr std::uint32_t most = 512 * 1024;   // bytes of local memory a thread, as on hardware
-  if (offset + bytes > most || offset + bytes < offset) {
+  if (offset + bytes > most_local || offset + bytes < offset) {
     throw KernelFault{FaultKind::illegal_address,
                       "local access of " + std::to_string(bytes) + " bytes at " + hex(offset) + " by lane " +
                           std::to_string(lane) + ": a thread has 512 KiB of local memory",

@@ -5,14 +5,13 @@
 #include <bit>
 #include <cstdint>
 #include <optional>
-#include <string_view>
 
 #include "emulator/ptx/type.h"
 
 namespace triptych::emulator {
 
 struct Constant {
-  Type type = Type::s64;  ///< s64, u64, f64; f32 while it is nothing but a 0f…
+  Type type = Type::s64;  ///< s64, u64 or f64; f32 for a 0f…, which takes no part in arithmetic
   std::uint64_t bits = 0;
 
   static Constant integer(std::int64_t value) {
@@ -20,12 +19,12 @@ struct Constant {
   }
   static Constant real(double value) { return {Type::f64, std::bit_cast<std::uint64_t>(value)}; }
   bool is_real() const { return is_float(type); }
-  double as_real() const;
-  /// The bits of this value in a variable of another type; nullopt if one is an integer and the other not.
+  /// The bits of this value in a variable of another type; nullopt if a variable of that type
+  /// cannot be initialised with it.
   std::optional<std::uint64_t> bits_as(Type wanted) const;
 };
 
-/// Returns nullopt where the operator is not defined for the operands: ~1.0, 1 / 0.
+/// Returns nullopt where the operator is not defined for the operands: ~1.0, 1 + 1.0, 1 / 0.
 std::optional<Constant> unary(char op, Constant a);
 std::optional<Constant> binary(std::uint16_t op, Constant a, Constant b);
 /// 0 if it is no binary operator; the higher the tighter it binds.

@@ -2,40 +2,49 @@
 
 namespace triptych::emulator {
 
-bool Parser::begins_expression() const {
-  return token_.kind == Token::Kind::integer || token_.kind == Token::Kind::real || token_.is('(') ||
-         token_.is('-') || token_.is('+') || token_.is('!') || token_.is('~') ||
-         (token_.kind == Token::Kind::identifier && token_.text == "WARP_SZ");
-}
-
-// condition ? a : b, which binds least.
+// Constant expressions, as in C: a ? b : c binds least, then || && | ^ & == < << + *, then casts
+// and unary operators.
 Constant Parser::expression() {
   const Nest nest(*this);
   const Position at = token_.at;
   const Constant condition = binary_expression(1);
   if (!take_if('?')) return condition;
-  if (condition.is_real()) fail(at, "the condition before '?' is a floating-point number");
-  Constant yes = expression();
+  const Constant yes = expression();
   expect(':', "in the conditional expression");
-  Constant no = expression();
-  if (yes.is_real() != no.is_real()) fail(at, "an integer and a floating-point number after '?'");
-  if (!yes.is_real() && (yes.type == Type::u64 || no.type == Type::u64)) {
-    yes.type = no.type = Type::u64;
+  const Constant no = expression();
+  if (condition.is_real() || yes.is_real() || no.is_real()) {
+    fail(at, "a floating-point number in a conditional expression; expected integers");
   }
   return condition.bits != 0 ? yes : no;
 }
 
 Constant Parser::binary_expression(int least) {
   Constant left = unary_expression();
-  for (int level = precedence(token_.symbol); level >= least && level > 0;
-       level = precedence(token_.symbol)) {
+  for (int level = precedence(token_.symbol); level >= least; level = precedence(token_.symbol)) {
     const Token op = take();
     const Constant right = binary_expression(level + 1);
     const auto value = binary(op.symbol, left, right);
-    if (!value) fail(op.at, fmt::format("{} is not defined for these operands", quoted(op.text)));
+    if (!value) undefined_operator(op, left, right);
     left = *value;
   }
   return left;
+}
+
+void Parser::undefined_operator(const Token& op, Constant left, Constant right) const {
+  const auto description = [](Constant value) {
+    return value.is_real() ? "a floating-point number" : "an integer";
+  };
+  if (left.type == Type::f32 || right.type == Type::f32) {
+    fail(op.at, fmt::format("{} of a 0f… number; expected 0d… or a decimal number in arithmetic",
+                            quoted(op)));
+  }
+  const bool alike = left.is_real() == right.is_real();
+  if (alike && (op.is('/') || op.is('%')) && right.bits << 1 == 0) {
+    fail(op.at, fmt::format("{} by zero", quoted(op)));
+  }
+  fail(op.at, alike ? fmt::format("{} of {}; expected an integer", quoted(op), description(left))
+                    : fmt::format("{} of {} and {}; expected two of a kind", quoted(op),
+                                  description(left), description(right)));
 }
 
 Constant Parser::unary_expression() {
@@ -44,8 +53,9 @@ Constant Parser::unary_expression() {
   }
   const Nest nest(*this);
   const Token op = take();
-  const auto value = unary(op.text[0], unary_expression());
-  if (!value) fail(op.at, fmt::format("{} is not defined for floating-point numbers", quoted(op.text)));
+  const Constant operand = unary_expression();
+  const auto value = unary(op.text[0], operand);
+  if (!value) undefined_operator(op, operand, operand);
   return *value;
 }
 
@@ -54,7 +64,7 @@ Constant Parser::primary_expression() {
     const Token number = take();
     return {number.type, number.bits};
   }
-  if (token_.kind == Token::Kind::identifier && token_.text == "WARP_SZ") {
+  if (is_warp_size(token_)) {
     take();
     return Constant::integer(32);
   }
@@ -77,8 +87,13 @@ Constant Parser::primary_expression() {
 std::int64_t Parser::integer_expression(std::string_view what) {
   const Position at = token_.at;
   const Constant value = expression();
-  if (value.is_real()) fail(at, fmt::format("{} is a floating-point number", what));
+  if (value.is_real())
+    fail(at, fmt::format("{} is a floating-point number; expected an integer", what));
   return static_cast<std::int64_t>(value.bits);
+}
+
+bool Parser::is_warp_size(const Token& token) {
+  return token.kind == Token::Kind::identifier && token.text == "WARP_SZ";
 }
 
 }  // namespace triptych::emulator

@@ -6,99 +6,136 @@
 #include <array>
 #include <bit>
 #include <charconv>
+#include <cmath>
 
 namespace triptych::emulator {
 namespace {
 
-enum Class : std::uint8_t { letter = 1, digit = 2, hex = 4, first = 8 };
+enum Class : std::uint8_t { letter = 1, digit = 2, hexadecimal = 4, first = 8, blank = 16 };
 
 // What each byte may be part of: letters and digits continue a word, `first` begins one.
 constexpr std::array<std::uint8_t, 256> classes = [] {
   std::array<std::uint8_t, 256> table{};
   for (int c = 'a'; c <= 'z'; ++c) table[c] = table[c - 32] = letter | first;
-  for (int c = '0'; c <= '9'; ++c) table[c] = digit | hex;
-  for (int c = 'a'; c <= 'f'; ++c) table[c] = table[c - 32] = letter | first | hex;
+  for (int c = '0'; c <= '9'; ++c) table[c] = digit | hexadecimal;
+  for (int c = 'a'; c <= 'f'; ++c) table[c] = table[c - 32] = letter | first | hexadecimal;
   table['_'] = table['$'] = letter | first;
   table['%'] = first;
+  table[' '] = table['\t'] = table['\r'] = table['\f'] = blank;
   return table;
 }();
 
-bool is(char c, std::uint8_t wanted) { return (classes[static_cast<std::uint8_t>(c)] & wanted) != 0; }
+bool is(char c, std::uint8_t wanted) {
+  return (classes[static_cast<std::uint8_t>(c)] & wanted) != 0;
+}
 bool is_word(char c) { return is(c, letter | digit); }
 
 }  // namespace
 
-Lexer::Lexer(std::string_view text, std::vector<std::string>& files)
-    : at_(text.data()), end_(at_ + text.size()), line_begin_(at_), files_(files) {}
-
-char Lexer::peek(std::size_t ahead) const {
-  return ahead < static_cast<std::size_t>(end_ - at_) ? at_[ahead] : '\0';
+std::string quoted(std::string_view text) {
+  constexpr std::size_t longest = 60;
+  std::string shown = "'";
+  for (const char c : text.substr(0, longest)) shown += c >= ' ' && c < 0x7F ? c : '?';
+  return shown + (text.size() > longest ? "…'" : "'");
 }
+
+std::string quoted(const Token& token) {
+  std::string shown = quoted(token.text);
+  if (token.kind == Token::Kind::directive) shown.insert(1, 1, '.');
+  return shown;
+}
+
+Lexer::Lexer(std::string_view text, std::vector<std::string>& files)
+    : at_(text.data()),
+      end_(at_ + text.size()),
+      line_begin_(at_),
+      files_(files),
+      known_files_{{files[0], 0}} {}
 
 Position Lexer::here() const {
   return {file_, line_, static_cast<std::uint32_t>(at_ - line_begin_) + 1};
 }
 
-void Lexer::new_line(const char* first) {
-  line_begin_ = first;
+// at_ stands behind a newline.
+void Lexer::new_line() {
+  line_begin_ = at_;
   ++line_;
-  fresh_line_ = true;
+}
+
+// Comments and strings too are ASCII.
+void Lexer::check_character() {
+  const auto c = static_cast<std::uint8_t>(*at_);
+  if (c == 0 || c >= 0x80) {
+    throw Failure{here(), fmt::format("byte 0x{:02x} is not ASCII text; PTX is, comments too", c)};
+  }
+}
+
+void Lexer::skip_line_comment() {
+  for (; at_ < end_ && *at_ != '\n'; ++at_) check_character();
 }
 
 void Lexer::skip_comment() {
   const Position begin = here();
-  for (at_ += 2; at_ + 1 < end_; ++at_) {
-    if (at_[0] == '*' && at_[1] == '/') {
+  for (at_ += 2; at_ < end_;) {
+    if (*at_ == '*' && peek(1) == '/') {
       at_ += 2;
       return;
     }
-    if (*at_ == '\n') new_line(at_ + 1);
+    check_character();
+    if (*at_++ == '\n') new_line();
   }
   throw Failure{begin, "'/*' begins a comment that never ends; expected '*/'"};
 }
 
-// `# 12 "a.ptx" 1 3`: the next line is line 12 of that file. The numbers after it do not matter.
+// `# 12 "a.ptx" 1 3`: the next line is line 12 of that file. The numbers behind do not matter.
 void Lexer::line_marker() {
   const Position begin = here();
-  const char* line_end = std::find(at_, end_, '\n');
-  const char* p = at_ + 1;
-  const auto blanks = [&] {
-    while (p < line_end && (*p == ' ' || *p == '\t')) ++p;
+  const char* const line_end = std::find(at_, end_, '\n');
+  const auto skip = [&](std::uint8_t wanted) {
+    while (at_ < line_end && is(*at_, wanted)) ++at_;
   };
-  blanks();
-  if (std::string_view(p, static_cast<std::size_t>(line_end - p)).starts_with("line")) p += 4;
-  blanks();
+  ++at_;
+  skip(blank);
+  if (std::string_view(at_, static_cast<std::size_t>(line_end - at_)).starts_with("line")) at_ += 4;
+  skip(blank);
   std::uint32_t line = 0;
-  const auto [number_end, error] = std::from_chars(p, line_end, line);
-  if (error != std::errc()) {
-    throw Failure{begin, "'#' without a line number; expected a line marker as in # 12 \"a.ptx\" "
-                         "(preprocessor directives must be expanded before)"};
+  const auto [number_end, error] = std::from_chars(at_, line_end, line);
+  at_ = number_end;
+  skip(blank);
+  const char* const name = at_ + 1;
+  const char* const quote =
+      at_ < line_end && *at_ == '"' ? std::find(name, line_end, '"') : line_end;
+  at_ = quote < line_end ? quote + 1 : line_end;
+  skip(blank | digit);
+  if (error != std::errc() || quote == line_end || at_ != line_end) {
+    throw Failure{begin,
+                  "'#' begins no line marker; expected one as in # 12 \"a.ptx\" (other lines of a "
+                  "preprocessor must be gone before)"};
   }
-  p = number_end;
-  blanks();
-  if (p < line_end && *p == '"') {
-    const char* quote = std::find(p + 1, line_end, '"');
-    const std::string_view name(p + 1, static_cast<std::size_t>(quote - p - 1));
-    const auto known = std::find(files_.begin(), files_.end(), name);
-    file_ = static_cast<std::uint32_t>(known - files_.begin());
-    if (known == files_.end()) files_.emplace_back(name);
-  }
-  at_ = line_end;
-  line_ = line - 1;  // the newline at its end counts
+  enter_file({name, static_cast<std::size_t>(quote - name)});
+  line_ = line - 1;  // the newline behind the marker counts
+}
+
+void Lexer::enter_file(std::string_view name) {
+  const auto [known, is_new] =
+      known_files_.try_emplace(std::string(name), static_cast<std::uint32_t>(files_.size()));
+  if (is_new) files_.emplace_back(name);
+  file_ = known->second;
 }
 
 void Lexer::skip_blanks() {
   while (at_ < end_) {
     const char c = *at_;
     if (c == '\n') {
-      new_line(++at_);
-    } else if (c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v') {
+      ++at_;
+      new_line();
+    } else if (is(c, blank)) {
       ++at_;
     } else if (c == '/' && peek(1) == '/') {
-      at_ = std::find(at_, end_, '\n');
+      skip_line_comment();
     } else if (c == '/' && peek(1) == '*') {
       skip_comment();
-    } else if (c == '#' && fresh_line_) {
+    } else if (c == '#') {
       line_marker();
     } else {
       return;
@@ -106,59 +143,83 @@ void Lexer::skip_blanks() {
   }
 }
 
+char Lexer::ahead() {
+  skip_blanks();
+  return peek();
+}
+
 Token Lexer::next() {
   skip_blanks();
   Token token;
   token.at = here();
   if (at_ == end_) return token;
-  fresh_line_ = false;
-  const char* begin = at_;
+  const char* const begin = at_;
   const char c = *at_;
-  if (is(c, digit)) {
+  const char d = peek(1);
+  if (is(c, digit) || (c == '.' && begins_fraction())) {
     number(token);
-  } else if (is(c, first) && (c != '%' || is_word(peek(1)))) {
+  } else if (is(c, first) && (is_word(d) || (c != '%' && c != '$'))) {
     token.kind = Token::Kind::identifier;
     ++at_;
     while (at_ < end_ && is_word(*at_)) ++at_;
-  } else if (c == '.' && is_word(peek(1))) {
-    token.kind = Token::Kind::directive;
-    begin = ++at_;
-    while (is_word(peek()) || (peek() == ':' && peek(1) == ':' && is_word(peek(2)))) {
-      at_ += *at_ == ':' ? 2 : 1;
-    }
+  } else if (c == '.' && is_word(d)) {
+    word(token);
+    return token;
   } else if (c == '"') {
-    token.kind = Token::Kind::string;
-    begin = ++at_;
-    while (at_ < end_ && *at_ != '"' && *at_ != '\n') ++at_;
-    if (peek() != '"') throw Failure{token.at, "'\"' begins a string that does not end in its line"};
-    token.text = {begin, static_cast<std::size_t>(at_++ - begin)};
+    string(token);
     return token;
   } else {
     symbol(token);
   }
-  token.text = {begin, static_cast<std::size_t>(at_ - begin)};
+  token.text = since(begin);
   return token;
+}
+
+void Lexer::word(Token& token) {
+  token.kind = Token::Kind::directive;
+  const char* const begin = ++at_;
+  while (is_word(peek()) || (peek() == ':' && peek(1) == ':' && is_word(peek(2)))) {
+    at_ += *at_ == ':' ? 2 : 1;
+  }
+  token.text = since(begin);
+}
+
+void Lexer::string(Token& token) {
+  token.kind = Token::Kind::string;
+  const char* const begin = ++at_;
+  for (; at_ < end_ && *at_ != '"' && *at_ != '\n'; ++at_) check_character();
+  token.text = since(begin);
+  if (peek() != '"') throw Failure{token.at, "'\"' begins a string that does not end in its line"};
+  ++at_;
 }
 
 void Lexer::symbol(Token& token) {
   token.kind = Token::Kind::symbol;
-  const char c = *at_++, d = peek();
-  constexpr std::string_view pairs = "<< >> <= >= == != && || ";
+  check_character();
+  const char c = *at_, d = peek(1);
   constexpr std::string_view singles = "(){}[]<>,;:+-*/%!~&|^=?@";
-  for (std::size_t i = 0; i < pairs.size(); i += 3) {
-    if (pairs[i] == c && pairs[i + 1] == d) {
-      ++at_;
-      token.symbol = pair_of(c, d);
-      return;
-    }
-  }
   if (singles.find(c) == std::string_view::npos) {
-    const bool printable = c > ' ' && c < 0x7F;
-    throw Failure{token.at, printable ? fmt::format("'{}' is not part of PTX's alphabet here", c)
-                                      : fmt::format("byte 0x{:02x} is not part of PTX's alphabet",
-                                                    static_cast<std::uint8_t>(c))};
+    throw Failure{token.at, c > ' ' && c < 0x7F
+                                ? fmt::format("{} is not a part of PTX here", quoted({at_, 1}))
+                                : fmt::format("byte 0x{:02x} is not a part of PTX here", c)};
   }
-  token.symbol = static_cast<std::uint8_t>(c);
+  const bool doubled = d == c && (c == '<' || c == '>' || c == '&' || c == '|' || c == '=');
+  const bool compared = d == '=' && (c == '<' || c == '>' || c == '!');
+  token.symbol = doubled || compared ? pair_of(c, d) : static_cast<std::uint8_t>(c);
+  at_ += doubled || compared ? 2 : 1;
+}
+
+// .5 is a number, .1d a modifier.
+bool Lexer::begins_fraction() const {
+  std::size_t n = 1;
+  while (is(peek(n), digit)) ++n;
+  if (n == 1) return false;
+  if (peek(n) == 'e' || peek(n) == 'E') {
+    n += peek(n + 1) == '-' || peek(n + 1) == '+' ? 2 : 1;
+    if (!is(peek(n), digit)) return false;
+    while (is(peek(n), digit)) ++n;
+  }
+  return !is_word(peek(n));
 }
 
 void Lexer::number(Token& token) {
@@ -167,64 +228,60 @@ void Lexer::number(Token& token) {
   if (peek() == '0' && (mark == 'd' || mark == 'D')) return hexadecimal_float(token, 16);
   std::size_t n = 0;
   while (is(peek(n), digit)) ++n;
-  const bool exponent = (peek(n) == 'e' || peek(n) == 'E') && mark != 'x' && mark != 'X';
-  if (peek(n) == '.' || exponent) return real(token);
+  if (peek(n) == '.' || peek(n) == 'e' || peek(n) == 'E') return real(token);
   integer(token);
 }
 
 // 0f3F800000, 0d3FF0000000000000: the bits of a value.
 void Lexer::hexadecimal_float(Token& token, std::size_t digits) {
-  std::size_t n = 0;
-  while (is(peek(2 + n), hex)) ++n;
-  if (n != digits || is_word(peek(2 + n))) {
-    throw Failure{token.at, fmt::format("'{}' has {} digits; expected {} hexadecimal digits after 0{}",
-                                        std::string_view(at_, std::min<std::size_t>(n + 2, 40)), n,
-                                        digits, at_[1])};
+  const char* const begin = at_;
+  at_ += 2;
+  while (is(peek(), hexadecimal)) ++at_;
+  const std::string_view found = since(begin).substr(2);
+  if (found.size() != digits || is_word(peek())) {
+    throw Failure{token.at, fmt::format("{} has {} hexadecimal digits; expected {} after 0{}",
+                                        quoted(since(begin)), found.size(), digits, begin[1])};
   }
   token.kind = Token::Kind::real;
   token.type = digits == 8 ? Type::f32 : Type::f64;
-  std::from_chars(at_ + 2, at_ + 2 + digits, token.bits, 16);
-  at_ += 2 + digits;
+  std::from_chars(found.data(), at_, token.bits, 16);
 }
 
 void Lexer::real(Token& token) {
-  token.kind = Token::Kind::real;
-  token.type = Type::f64;
+  const char* const begin = at_;
   double value = 0;
   const auto [stop, error] = std::from_chars(at_, end_, value);
-  if (error != std::errc() || is_word(stop < end_ ? *stop : ' ')) {
-    throw Failure{token.at, fmt::format("'{}' is not a floating-point number of f64's range",
-                                        std::string_view(at_, static_cast<std::size_t>(stop - at_)))};
-  }
-  token.bits = std::bit_cast<std::uint64_t>(value);
   at_ = stop;
+  if (error != std::errc() || is_word(peek()) || std::fpclassify(value) == FP_SUBNORMAL) {
+    throw Failure{token.at, fmt::format("{} is not a floating-point number in f64's normal range",
+                                        quoted(since(begin)))};
+  }
+  token.kind = Token::Kind::real;
+  token.type = Type::f64;
+  token.bits = std::bit_cast<std::uint64_t>(value);
 }
 
 void Lexer::integer(Token& token) {
-  token.kind = Token::Kind::integer;
-  const char* begin = at_;
+  const char* const begin = at_;
   const char mark = peek(1);
   int base = 10;
-  if (peek() == '0' && (mark == 'x' || mark == 'X')) base = 16;
-  if (peek() == '0' && (mark == 'b' || mark == 'B')) base = 2;
-  const char* digits = base == 10 ? at_ : at_ + 2;
-  if (base == 10 && peek() == '0') base = 8;
+  if (peek() == '0') base = mark == 'x' || mark == 'X' ? 16 : mark == 'b' || mark == 'B' ? 2 : 8;
+  if (base == 16 || base == 2) at_ += 2;
+  const char* const digits = at_;
   const auto [stop, error] = std::from_chars(digits, end_, token.bits, base);
   at_ = stop;
-  const bool unsigned_suffix = peek() == 'U';
-  if (unsigned_suffix) ++at_;
-  const bool empty = stop == digits;
-  if (empty || is_word(peek())) {
+  const bool is_unsigned = peek() == 'U';
+  if (is_unsigned) ++at_;
+  if (stop == digits || is_word(peek())) {
     while (is_word(peek())) ++at_;
-    throw Failure{token.at, fmt::format("'{}' is not a number; expected digits of base {}",
-                                        std::string_view(begin, static_cast<std::size_t>(at_ - begin)),
-                                        base)};
+    throw Failure{token.at, fmt::format("{} is not a number; expected digits of base {}",
+                                        quoted(since(begin)), base)};
   }
-  if (error == std::errc::result_out_of_range) {
-    throw Failure{token.at, fmt::format("'{}' does not fit into 64 bits",
-                                        std::string_view(begin, static_cast<std::size_t>(at_ - begin)))};
+  if (error != std::errc()) {
+    throw Failure{token.at, fmt::format("{} does not fit into 64 bits", quoted(since(begin)))};
   }
-  token.type = unsigned_suffix || token.bits >> 63 != 0 ? Type::u64 : Type::s64;
+  token.kind = Token::Kind::integer;
+  token.type = is_unsigned || token.bits >> 63 != 0 ? Type::u64 : Type::s64;
 }
 
 }  // namespace triptych::emulator

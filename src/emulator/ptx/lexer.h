@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "emulator/ptx/syntax.h"
@@ -24,7 +25,7 @@ struct Token {
     directive,   ///< .reg, .shared::cta, .1d; `text` has no dot
     integer,
     real,
-    string,      ///< `text` has no quotes
+    string,  ///< `text` has no quotes
     symbol,
   };
   Kind kind = Kind::end;
@@ -39,8 +40,13 @@ struct Token {
 };
 
 constexpr std::uint16_t pair_of(char a, char b) {
-  return static_cast<std::uint16_t>(static_cast<std::uint8_t>(a) | static_cast<std::uint8_t>(b) << 8);
+  return static_cast<std::uint16_t>(static_cast<std::uint8_t>(a) | static_cast<std::uint8_t>(b)
+                                                                       << 8);
 }
+
+/// The input's text for a message: in quotes, shortened, and printable.
+std::string quoted(std::string_view text);
+std::string quoted(const Token& token);  ///< a directive with its dot
 
 class Lexer {
  public:
@@ -48,26 +54,39 @@ class Lexer {
   Lexer(std::string_view text, std::vector<std::string>& files);
   /// The next token; `end` for ever at the end. Throws Failure.
   Token next();
+  /// The first character that is no blank and not yet part of a token.
+  char ahead();
 
  private:
   void skip_blanks();
+  void skip_line_comment();
   void skip_comment();
+  void check_character();
   void line_marker();
+  void enter_file(std::string_view name);
+  void word(Token& token);
+  void string(Token& token);
   void number(Token& token);
   void hexadecimal_float(Token& token, std::size_t digits);
   void real(Token& token);
   void integer(Token& token);
   void symbol(Token& token);
-  void new_line(const char* first);
+  bool begins_fraction() const;
+  void new_line();
   Position here() const;
-  char peek(std::size_t ahead = 0) const;
+  char peek(std::size_t n = 0) const {
+    return n < static_cast<std::size_t>(end_ - at_) ? at_[n] : '\0';
+  }
+  std::string_view since(const char* begin) const {
+    return {begin, static_cast<std::size_t>(at_ - begin)};
+  }
 
   const char* at_;
   const char* end_;
   const char* line_begin_;
   std::uint32_t file_ = 0, line_ = 1;
-  bool fresh_line_ = true;  // nothing but blanks before at_ in its line
   std::vector<std::string>& files_;
+  std::unordered_map<std::string, std::uint32_t> known_files_;
 };
 
 }  // namespace triptych::emulator

@@ -4,140 +4,160 @@
 #include "emulator/ptx/parser.h"
 
 namespace triptych::emulator {
+namespace {
+
+constexpr int newest_version = 90, newest_target = 90;
+
+// The last minor version of each major one; those of 5 and 9 that exist are 5.0, 5.1 and 9.0.
+constexpr int last_minor[] = {-1, 5, 3, 2, 3, 1, 5, 8, 8, 0};
+
+struct Target {
+  int sm, version;  // and the first version that knows it
+};
+constexpr Target targets[] = {{10, 10}, {11, 10}, {12, 12}, {13, 12}, {20, 20}, {21, 20}, {30, 30},
+                              {32, 40}, {35, 31}, {37, 41}, {50, 40}, {52, 41}, {53, 42}, {60, 50},
+                              {61, 50}, {62, 50}, {70, 51}, {72, 61}, {75, 63}, {80, 70}, {82, 71},
+                              {86, 71}, {87, 74}, {88, 73}, {89, 78}, {90, 78}};
+
+}  // namespace
 
 void Parser::run() {
-  take();
+  advance();
   header();
   while (token_.kind != Token::Kind::end) outside();
   resolve_locs();
+  if (debug_target_ && !has_section_) {
+    fail(token_.at, ".target says debug, but there is no debug information; expected a .section");
+  }
 }
 
-// .version 9.0  .target sm_90a, debug  .address_size 64
 void Parser::header() {
   if (!take_if_directive("version")) unexpected(".version as the first directive");
-  const Token version = expect_kind(Token::Kind::real, "a version such as 9.0");
-  constexpr int newest = 90;
-  const std::size_t dot = version.text.find('.');
-  int major = 0, minor = 0;
-  std::from_chars(version.text.data(), version.text.data() + dot, major);
-  const char* text_end = version.text.data() + version.text.size();
-  const auto [stop, error] = std::from_chars(version.text.data() + dot + 1, text_end, minor);
-  if (error != std::errc() || stop != text_end || minor > 9 || major < 1 || major > 9) {
-    fail(version.at, fmt::format("{} is not a version of PTX", quoted(version.text)));
-  }
-  module_.version = major * 10 + minor;
-  if (module_.version > newest) {
-    fail(version.at, fmt::format(".version {} is not known here; the newest is {}.{}", version.text,
-                                 newest / 10, newest % 10));
-  }
+  version();
   if (!take_if_directive("target")) unexpected(".target after .version");
   target();
-  if (take_if_directive("address_size")) {
-    module_.address_size = static_cast<int>(expect_number("an address size, 64", 64, 64));
+  if (token_.is_directive("address_size")) address_size();
+}
+
+// .version 9.0
+void Parser::version() {
+  const Token number = expect_kind(Token::Kind::real, "a version such as 9.0");
+  const std::string_view text = number.text;
+  const char* const end = text.data() + text.size();
+  int major = 0, minor = 0;
+  const auto [dot, major_error] = std::from_chars(text.data(), end, major);
+  const char* const digits = dot < end && *dot == '.' ? dot + 1 : end;
+  const auto [stop, error] = std::from_chars(digits, end, minor);
+  const bool exists = major_error == std::errc() && error == std::errc() && stop == end &&
+                      major >= 1 && major <= 9 && minor <= last_minor[major];
+  if (!exists) {
+    fail(number.at, fmt::format(".version {} does not exist here; expected one up to {}.{}",
+                                quoted(text), newest_version / 10, newest_version % 10));
+  }
+  module_.version = major * 10 + minor;
+}
+
+// .target sm_90a, debug
+void Parser::target() {
+  const Token name = expect_name("a target such as sm_90a");
+  std::string_view text = name.text;
+  const bool known_prefix = text.starts_with("sm_") || text.starts_with("compute_");
+  text.remove_prefix(known_prefix ? text.find('_') + 1 : 0);
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, module_.target);
+  module_.target_a = stop + 1 == end && *stop == 'a';
+  if (!known_prefix || error != std::errc() || (stop != end && stop + 1 != end)) {
+    fail(name.at, fmt::format("{} is no target; expected one such as sm_90a", quoted(name.text)));
+  }
+  if (module_.target > newest_target) {
+    fail(name.at, fmt::format("{} is newer than this device; expected a target up to sm_{}a",
+                              quoted(name.text), newest_target));
+  }
+  const Target* const row = std::find_if(std::begin(targets), std::end(targets),
+                                         [&](const Target& t) { return t.sm == module_.target; });
+  const bool known_suffix = stop == end || (module_.target_a && module_.target == newest_target);
+  if (row == std::end(targets) || !known_suffix) {
+    fail(name.at,
+         fmt::format("{} does not exist; expected a target such as sm_90a", quoted(name.text)));
+  }
+  constexpr int first_with_a = 80;
+  require(name, module_.target_a ? first_with_a : row->version);
+  while (take_if(',')) {
+    const Token option = expect_name("a target option such as debug");
+    constexpr int last_without_f64 = 12;
+    if (option.text == "debug") {
+      debug_target_ = true;
+    } else if (option.text != "texmode_unified" && option.text != "texmode_independent" &&
+               (option.text != "map_f64_to_f32" || module_.target > last_without_f64)) {
+      fail(option.at, fmt::format("{} is no option of {}; expected debug, texmode_unified or "
+                                  "texmode_independent",
+                                  quoted(option.text), name.text));
+    }
   }
 }
 
-void Parser::target() {
-  const Token name = expect_name("a target such as sm_90a");
-  const std::string_view text = name.text;
-  const bool sm = text.starts_with("sm_");
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data() + (sm ? 3 : 0), end, module_.target);
-  module_.target_a = stop + 1 == end && *stop == 'a';
-  if (!sm || error != std::errc() || (stop != end && !module_.target_a)) {
-    fail(name.at, fmt::format("{} is not a target; expected one such as sm_80 or sm_90a", quoted(text)));
-  }
-  constexpr int newest = 90;
-  if (module_.target > newest) {
-    fail(name.at, fmt::format("{} is newer than this device, which executes up to sm_{}a",
-                              quoted(text), newest));
-  }
-  while (take_if(',')) {
-    const Token option = expect_name("a target option such as debug");
-    constexpr std::string_view options[] = {"debug", "texmode_unified", "texmode_independent",
-                                            "map_f64_to_f32"};
-    if (std::find(std::begin(options), std::end(options), option.text) == std::end(options)) {
-      fail(option.at, fmt::format("{} is not a target option", quoted(option.text)));
-    }
+void Parser::address_size() {
+  const Token keyword = take();
+  require(keyword, 23);
+  const Token number = expect_kind(Token::Kind::integer, "64");
+  if (number.bits != 64) {
+    fail(number.at, fmt::format("addresses of {} bits; expected 64", number.bits));
   }
 }
 
 Linkage Parser::linkage() {
   if (take_if_directive("visible")) return Linkage::visible;
   if (take_if_directive("extern")) return Linkage::external;
-  if (take_if_directive("weak")) return Linkage::weak;
-  if (take_if_directive("common")) return Linkage::common;
+  if (token_.is_directive("weak")) {
+    require(take(), 31);
+    return Linkage::weak;
+  }
+  if (token_.is_directive("common")) {
+    require(take(), 50);
+    return Linkage::common;
+  }
   return Linkage::internal;
 }
 
 // What stands outside functions.
 void Parser::outside() {
   if (take_if_directive("file")) return file();
-  if (take_if_directive("section")) return section();
-  if (take_if_directive("alias")) return alias();
-  if (take_if_directive("pragma")) {
-    Directives ignored;
-    return pragmas(ignored);
-  }
+  if (token_.is_directive("section")) return section();
+  if (token_.is_directive("alias")) return alias();
+  if (token_.is_directive("pragma")) return module_pragmas();
   const Linkage link = linkage();
-  if (token_.is_directive("entry") || token_.is_directive("func")) return function(link);
-  Head what;
-  what.linkage = link;
-  if (token_.kind == Token::Kind::directive) return declaration(what);
-  unexpected("a directive such as .global, .func or .entry");
-}
-
-// .file 1 "a.cu" [, time, size]
-void Parser::file() {
-  const auto number = static_cast<std::uint32_t>(expect_number("a file's number", 0, 0xFFFFFFFF));
-  const Token name = expect_kind(Token::Kind::string, "a file's name in quotes");
-  const auto known = std::find(module_.files.begin(), module_.files.end(), name.text);
-  debug_files_[number] = static_cast<std::uint32_t>(known - module_.files.begin());
-  if (known == module_.files.end()) module_.files.emplace_back(name.text);
-  if (take_if(',')) {
-    expect_kind(Token::Kind::integer, "a time stamp");
-    expect(',', "before the file's size");
-    expect_kind(Token::Kind::integer, "the file's size");
-  }
-}
-
-// .section .debug_info { .b8 1, 2  label:  .b64 label+4 … }: for debuggers of the hardware.
-void Parser::section() {
-  expect_kind(Token::Kind::directive, "a section's name such as .debug_info");
-  expect('{', "before the section's data");
-  while (!token_.is('}')) {
-    if (token_.kind == Token::Kind::end) unexpected("'}' after the section's data");
-    take();
-  }
-  take();
+  const bool function_follows = token_.is_directive("entry") || token_.is_directive("func");
+  if (function_follows && link != Linkage::common) return function(link);
+  if (token_.kind != Token::Kind::directive)
+    unexpected("a directive such as .global, .func or .entry");
+  declaration(link);
 }
 
 // .alias name, function;
 void Parser::alias() {
-  const Token name = expect_name("the alias");
+  require(take(), 63, 30);
+  const Token name = expect_name("a declared function's name");
   expect(',', "between the alias and its function");
-  const Token aliased = expect_name("the aliased function");
-  const Symbol from = find(name.text), to = find(aliased.text);
-  if (from.function == nullptr) {
-    fail(name.at, fmt::format("{} is not a declared function", quoted(name.text)));
-  }
-  if (to.function == nullptr || !to.function->defined) {
-    fail(aliased.at, fmt::format("{} is not a defined function", quoted(aliased.text)));
-  }
-  from.function->alias_of = to.function;
+  const Token aliased = expect_name("a defined function's name");
   expect(';', "after .alias");
-}
-
-// .loc names files by the numbers of .file directives, which may come later.
-void Parser::resolve_locs() {
-  for (Loc& loc : module_.locs) {
-    const auto file = debug_files_.find(loc.at.file);
-    if (file == debug_files_.end()) {
-      const std::uint32_t number = loc.at.file;
-      fail({}, fmt::format(".loc names file {}, which no .file directive declares", number));
-    }
-    loc.at.file = file->second;
+  Function* const from = find(name.text).function;
+  const Function* to = find(aliased.text).function;
+  if (to != nullptr && to->alias_of != nullptr) to = to->alias_of;
+  if (from == nullptr || from->defined || from->entry) {
+    fail(name.at,
+         fmt::format("{} is not declared as a function without a body; expected one that is",
+                     quoted(name.text)));
   }
+  if (to == nullptr || !to->defined || to->entry || to->linkage == Linkage::weak) {
+    fail(aliased.at,
+         fmt::format("{} is not the name of a defined function that is not .weak; expected one",
+                     quoted(aliased.text)));
+  }
+  if (const std::string what = difference(*to, *from); !what.empty()) {
+    fail(name.at, fmt::format("{} and {} differ in {}; expected the same", quoted(name.text),
+                              quoted(aliased.text), what));
+  }
+  from->alias_of = to;
 }
 
 }  // namespace triptych::emulator

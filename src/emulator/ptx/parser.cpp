@@ -1,15 +1,9 @@
 #include "emulator/ptx/parser.h"
 
-#include <algorithm>
+#include <bit>
+#include <limits>
 
 namespace triptych::emulator {
-
-std::string quoted(std::string_view text) {
-  constexpr std::size_t longest = 60;
-  std::string shown = "'";
-  for (const char c : text.substr(0, longest)) shown += c >= ' ' && c < 0x7F ? c : '?';
-  return shown + (text.size() > longest ? "…'" : "'");
-}
 
 std::string SyntaxError::str() const {
   return fmt::format("{}:{}:{}: {}", file, at.line, at.column, message);
@@ -33,24 +27,32 @@ Parsed parse(std::string text, std::string name) {
 Parser::Parser(Module& module) : module_(module), lexer_(module.text, module.files), scopes_(1) {}
 
 Parser::Nest::Nest(Parser& parser) : parser_(parser) {
-  constexpr int deepest = 200;
+  constexpr int deepest = 100;
   if (++parser_.depth_ > deepest) {
-    --parser_.depth_;
     parser_.fail(parser_.token_.at, fmt::format("nested more than {} deep", deepest));
   }
 }
 
-Token Parser::take() { return std::exchange(token_, lexer_.next()); }
+void Parser::advance() {
+  taken_ = token_.text.data() + token_.text.size();
+  token_ = lexer_.next();
+}
+
+Token Parser::take() {
+  Token token = token_;
+  advance();
+  return token;
+}
 
 bool Parser::take_if(char c) {
   if (!token_.is(c)) return false;
-  token_ = lexer_.next();
+  advance();
   return true;
 }
 
 bool Parser::take_if_directive(std::string_view name) {
   if (!token_.is_directive(name)) return false;
-  token_ = lexer_.next();
+  advance();
   return true;
 }
 
@@ -59,13 +61,11 @@ void Parser::fail(const Position& at, std::string message) const {
 }
 
 void Parser::unexpected(std::string_view expected) const {
-  std::string found;
-  if (token_.kind == Token::Kind::end) {
-    found = "the text ends here";
-  } else if (token_.kind == Token::Kind::directive) {
-    found = "unexpected " + quoted("." + std::string(token_.text.substr(0, 100)));
-  } else {
-    found = "unexpected " + quoted(token_.text);
+  std::string found = "the text ends here";
+  if (token_.kind == Token::Kind::string) {
+    found = "unexpected string " + quoted(token_);
+  } else if (token_.kind != Token::Kind::end) {
+    found = "unexpected " + quoted(token_);
   }
   fail(token_.at, fmt::format("{}; expected {}", found, expected));
 }
@@ -79,102 +79,53 @@ Token Parser::expect_kind(Token::Kind kind, std::string_view what) {
   return take();
 }
 
+// _ and WARP_SZ are no names.
 Token Parser::expect_name(std::string_view what) {
-  return expect_kind(Token::Kind::identifier, what);
+  if (!at_name() || token_.text == "_") unexpected(what);
+  return take();
 }
 
-std::uint64_t Parser::expect_number(std::string_view what, std::uint64_t least, std::uint64_t most) {
+// A number, or WARP_SZ in its place.
+std::uint64_t Parser::expect_number(std::string_view what, std::uint64_t least,
+                                    std::uint64_t most) {
+  if (is_warp_size(token_)) {
+    token_.kind = Token::Kind::integer;
+    token_.bits = 32;
+  }
   const Token number = expect_kind(Token::Kind::integer, what);
   if (number.bits < least || number.bits > most) {
-    fail(number.at, fmt::format("{} is not {}: it lies outside {} … {}", quoted(number.text), what,
-                                least, most));
+    fail(number.at, fmt::format("{} is out of range; expected {} from {} to {}",
+                                quoted(number.text), what, least, most));
   }
   return number.bits;
 }
 
-// `token` may be used from this version and target on.
-void Parser::require(const Token& token, int version, int target) {
+std::uint32_t Parser::expect_positive() {
+  constexpr std::uint32_t most = std::numeric_limits<std::uint32_t>::max();
+  return static_cast<std::uint32_t>(expect_number("a number", 1, most));
+}
+
+std::uint32_t Parser::expect_alignment() {
+  const Position at = token_.at;
+  constexpr std::uint32_t most = 1u << 30;
+  const auto align = static_cast<std::uint32_t>(expect_number("an alignment", 0, most));
+  if (!std::has_single_bit(align)) {
+    fail(at, fmt::format("an alignment of {}; expected a power of two", align));
+  }
+  return align;
+}
+
+// `token` may be used from this version and this target on.
+void Parser::require(const Token& token, int version, int target) const {
   if (module_.version < version) {
-    fail(token.at, fmt::format("{} needs .version {}.{} or later, and this is {}.{}",
-                               quoted(token.text), version / 10, version % 10, module_.version / 10,
-                               module_.version % 10));
+    fail(token.at,
+         fmt::format("{} needs .version {}.{} or later; this module has {}.{}", quoted(token),
+                     version / 10, version % 10, module_.version / 10, module_.version % 10));
   }
   if (module_.target < target) {
-    fail(token.at, fmt::format("{} needs .target sm_{} or later, and this is sm_{}",
-                               quoted(token.text), target, module_.target));
+    fail(token.at, fmt::format("{} needs .target sm_{} or later; this module has sm_{}",
+                               quoted(token), target, module_.target));
   }
-}
-
-std::string_view Parser::intern(std::string text) {
-  return module_.strings.emplace_back(std::move(text));
-}
-
-Symbol Parser::find_here(std::string_view name) {
-  Scope& scope = scopes_.back();
-  if (const auto found = scope.names.find(name); found != scope.names.end()) return found->second;
-  if (const Family* family = scope.family_of(name)) return make_member(scope, name, *family);
-  return {};
-}
-
-Symbol Parser::find(std::string_view name) {
-  for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
-    if (const auto found = scope->names.find(name); found != scope->names.end()) {
-      return found->second;
-    }
-    if (const Family* family = scope->family_of(name)) return make_member(*scope, name, *family);
-  }
-  return {};
-}
-
-Symbol Parser::make_member(Scope& scope, std::string_view name, const Family& family) {
-  Symbol symbol;
-  if (family.head.space == Space::reg) {
-    symbol.reg = make_register(name, family.head);
-  } else {
-    Token token;
-    token.text = name;
-    symbol.variable = make_variable(token, family.head);
-    symbol.variable->bytes = std::uint64_t{symbol.variable->width} *
-                             static_cast<std::uint64_t>(bytes_of(family.head.type));
-  }
-  scope.names.emplace(name, symbol);
-  return symbol;
-}
-
-void Parser::declare(const Token& name, Symbol symbol) {
-  if (find_here(name.text)) {
-    fail(name.at, fmt::format("{} is declared already in this scope", quoted(name.text)));
-  }
-  scopes_.back().names.emplace(name.text, symbol);
-}
-
-const Register* Parser::make_register(std::string_view name, const Head& head) {
-  Register& made = function_->registers.emplace_back();
-  made.name = name;
-  made.type = head.type;
-  made.width = head.width;
-  made.index = static_cast<std::uint32_t>(function_->registers.size() - 1);
-  return &made;
-}
-
-Variable* Parser::make_variable(const Token& name, const Head& head) {
-  auto& variables = function_ != nullptr ? function_->variables : module_.variables;
-  Variable& made = variables.emplace_back();
-  made.name = name.text;
-  made.space = head.space;
-  made.type = head.type;
-  made.width = head.width;
-  made.align = head.align != 0 ? head.align
-                               : static_cast<std::uint32_t>(bytes_of(head.type)) * head.width;
-  made.managed = head.managed;
-  made.linkage = head.linkage;
-  made.owner = function_;
-  made.at = name.at;
-  return &made;
-}
-
-void Parser::undefined(std::string_view name, const Position& at) const {
-  fail(at, fmt::format("{} is not declared", quoted(name)));
 }
 
 }  // namespace triptych::emulator

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -16,7 +18,7 @@ struct Symbol {
   const Register* reg = nullptr;
   Variable* variable = nullptr;
   Function* function = nullptr;
-  Label* label = nullptr;
+  const Label* label = nullptr;
   explicit operator bool() const {
     return reg != nullptr || variable != nullptr || function != nullptr || label != nullptr;
   }
@@ -38,6 +40,14 @@ struct Family {
   std::uint32_t count = 0;
 };
 
+/// A name that ends with digits: %r01 is %r and 1.
+struct Numbered {
+  std::string_view prefix;
+  std::uint64_t number = 0;
+  bool leading_zeros = false;
+};
+std::optional<Numbered> numbered(std::string_view name);
+
 /// A place that names a label and waits for its block to end.
 struct LabelUse {
   std::string_view name;
@@ -45,16 +55,23 @@ struct LabelUse {
   const Label** place;
 };
 
-/// A block { }, a function's body, its parameters, or the module.
+/// A block { }, a function's parameters and body, or the module.
 struct Scope {
   std::unordered_map<std::string_view, Symbol> names;
-  std::unordered_map<std::string_view, Family> families;
-  std::vector<LabelUse> uses;      ///< of labels that are not known yet
-  /// The family that has a member of this name, and nullptr if none has.
-  const Family* family_of(std::string_view name) const;
+  std::unordered_map<std::string_view, Family> families;  ///< by prefix
+  std::unordered_map<std::string_view, std::uint64_t>
+      lowest_number;           ///< of single names, by prefix
+  std::vector<LabelUse> uses;  ///< of labels
 };
 
-/// Whether it is a special register ("%tid"); `components`: it has .x … .w.
-bool is_special_register(std::string_view name, bool& components);
+/// A register that the machine provides.
+struct SpecialRegister {
+  Type type = Type::none;
+  bool vector = false;  ///< has components .x … .w
+  int version = 10;     ///< lowest PTX version × 10
+  int target = 10;      ///< lowest sm_XX
+};
+/// Looks up "%tid"; nullopt if there is none of that name.
+std::optional<SpecialRegister> special_register(std::string_view name);
 
 }  // namespace triptych::emulator

@@ -75,7 +75,7 @@ struct Register {
 struct Relocation {
   std::uint64_t at = 0;             ///< byte in the initialiser
   int bytes = 8;                    ///< how many are filled
-  int shift = 0;                    ///< mask() operator: which byte of the address is wanted
+  int shift = 0;                    ///< of 0xFF00(x): the address is shifted right by so many bits
   bool generic = false;             ///< generic(x)
   const Variable* variable = nullptr;
   const Function* function = nullptr;
@@ -128,7 +128,7 @@ struct Instruction {
 struct Directives {
   std::array<std::uint32_t, 3> maxntid{}, reqntid{}, cluster{};
   std::uint32_t minnctapersm = 0, maxnctapersm = 0, maxnreg = 0, maxclusterrank = 0;
-  bool explicit_cluster = false, noreturn = false;
+  bool explicit_cluster = false, blocks_are_clusters = false, noreturn = false;
   std::vector<std::string_view> pragmas;
 };
 
