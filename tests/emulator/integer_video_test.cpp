@@ -85,7 +85,7 @@ void for_types(F f) {
 
 TEST(IntegerVideo, Arithmetic) {
   for (const auto& [root, operation] : arithmetic) {
-    for_types([&](const std::string& d, const std::string& a, const std::string& b) {
+    for_types([&, &root = root, &operation = operation](const std::string& d, const std::string& a, const std::string& b) {
       for (const bool saturate : {false, true}) {
         check_scalar(root, "." + d + "." + a + "." + b, d == "s32", a == "s32", b == "s32", "", saturate, operation);
       }
@@ -117,7 +117,8 @@ TEST(IntegerVideo, Comparisons) {
 
 TEST(IntegerVideo, MultiplyAndAdd) {
   const std::vector<std::array<std::string, 3>> negations = {{"", "", ""}, {"-", "", ""}, {"", "-", ""}, {"-", "-", ""}, {"", "", "-"}, {"-", "-", "-"}, {"po", "", ""}};
-  for (const auto& [na, nb, nc] : negations) {
+  for (const auto& signs_of : negations) {
+    const std::string &na = signs_of[0], &nb = signs_of[1], &nc = signs_of[2];
     for_types([&](const std::string& d, const std::string& a, const std::string& b) {
       for (const bool saturate : {false, true}) {
         const bool one = na == "po", minus = !one && na != nb;
@@ -187,7 +188,7 @@ TEST(IntegerVideo, Simd) {
   operations.emplace_back("vavrg", [](Wide a, Wide b) { return a + b >= 0 ? (a + b + 1) >> 1 : (a + b) >> 1; });
   for (const unsigned n : {2u, 4u}) {
     for (const auto& [root, operation] : operations) {
-      for_types([&](const std::string& d, const std::string& a, const std::string& b) {
+      for_types([&, &root = root, &operation = operation](const std::string& d, const std::string& a, const std::string& b) {
         const std::string opcode = fmt::format("{}{}.{}.{}.{}", root, n, d, a, b);
         for (const std::string end : {"", ".sat", ".add"}) check_simd(n, opcode, d == "s32", a == "s32", b == "s32", end, operation);
       });

@@ -43,6 +43,9 @@ Lane<T> to_lane(T value) {
   }
 }
 
+// Clang does not know the pragma.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunknown-pragmas"
 /// out[l] = f(l) for the lanes that execute. A lane may be read and written in the same place.
 template <class D, class F>
 void for_lanes(const Warp& warp, D* out, F&& f) {
@@ -55,6 +58,7 @@ void for_lanes(const Warp& warp, D* out, F&& f) {
     for (int l = 0; l < warp_size; ++l) out[l] = (exec >> l & 1) != 0 ? f(l) : out[l];
   }
 }
+#pragma GCC diagnostic pop
 
 /// The mask of lanes for which f holds, all lanes evaluated.
 template <class F>
