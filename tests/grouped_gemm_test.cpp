@@ -1,4 +1,4 @@
-// ctest: timeout=120 labels=sanitize,threads
+// ctest: timeout=120 labels=sanitize
 // grouped_gemm_forward, _dgrad and _wgrad in f64, f32 and bf16.
 #include "triptych/grouped_gemm.h"
 

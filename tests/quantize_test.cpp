@@ -1,4 +1,4 @@
-// ctest: timeout=120 labels=sanitize,threads
+// ctest: timeout=120 labels=sanitize
 // Quantising and dequantising: exact, so every code and scale is compared bit by bit.
 #include "triptych/quantize.h"
 

@@ -66,7 +66,9 @@ TEST(ReadText, LeavesOutWhatIsHiddenBinaryOrNoFile) {
   folder.write(".hidden", "H");
   folder.write(".git/config", "G");
   folder.write("picture.txt", std::string("a\0b", 3));
-  folder.write("late-nul", std::string(8000, 'x') + '\0');  // beyond where one looks
+  std::string late_nul(8001, 'x');  // beyond where one looks
+  late_nul.back() = '\0';
+  folder.write("late-nul", late_nul);
   fs::create_directory_symlink(".", folder / "loop");
   fs::create_directory_symlink("..", folder / "parent");
   fs::create_symlink("nowhere", folder / "broken");

@@ -42,7 +42,8 @@ TEST(Robust, MutatedTexts) {
     return std::uniform_int_distribution<std::size_t>(0, n - 1)(random);
   };
   const std::vector<std::string> texts = corpus();
-  const std::string bytes("\0\x01\n\t \"#%&'()*+,-./09:;<=>?@[]_{|}~\x80\xff", 38);
+  constexpr char characters[] = "\0\x01\n\t \"#%&'()*+,-./09:;<=>?@[]_{|}~\x80\xff";
+  const std::string bytes(characters, sizeof characters - 1);
   for (int round = 0; round < 6000; ++round) {
     std::string text = texts[below(texts.size())];
     for (std::size_t change = below(4) + 1; change > 0 && !text.empty(); --change) {

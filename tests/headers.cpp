@@ -1,0 +1,1 @@
+// Of this, only the precompiled headers are wanted: tests/CMakeLists.txt names them.
