@@ -73,7 +73,26 @@ TEST_P(AdamWTest, AGradientThatIsNotFiniteIsAFault) {
   }
 }
 
+// The fault names the gradient that spoilt the sum, and none that came after it.
+TEST_P(AdamWTest, ASumThatWasSpoiltBeforeIsNoFaultOfThisGradient) {
+  const Tensor g = in("grad", before_.grad);
+  for (const double bad : {std::nan(""), HUGE_VAL}) {
+    const Tensor s = inout("squared_sum", HostTensor(accumulate(), {1}, {bad}));
+    tier().reserve_scratch(tier().grad_norm_scratch({g, s}));
+    run([&] { tier().grad_norm({g, s}); });
+    EXPECT_FALSE(std::isfinite(read(s)[0]));
+  }
+}
+
 TEST_P(AdamWTest, StepAgreesWithTheFormula) { expect_step(); }
+
+// 1 - β is taken in f64: the difference of β rounded to f32 would be wrong in its fourth digit here.
+TEST_P(AdamWTest, BetasCloseToOneLoseNoDigits) {
+  before_.rule.beta1 = 0.9999, before_.rule.beta2 = 0.99999;
+  before_.second = HostTensor(accumulate(), {extent('N')});
+  before_.first = HostTensor(accumulate(), {extent('N')});
+  expect_step();
+}
 
 TEST_P(AdamWTest, ALargeNormClips) {
   before_.squared_sum = HostTensor(accumulate(), {1}, {1e4});

@@ -1,4 +1,4 @@
-// ctest: timeout=120 labels=threads tsan=*Threads* processors=3
+// ctest: timeout=300 labels=threads tsan=*Threads* processors=3
 // What must not change a bit: the number of threads, the number of rows, and the place of a row.
 #include <gtest/gtest.h>
 
@@ -23,6 +23,74 @@ constexpr std::int64_t all_rows = 700;  // over a task's 640 rows, and a token_c
 constexpr std::int64_t width = 259, inner = 67;
 
 std::unique_ptr<Tier> reference(int threads) { return make_tier({.name = "reference", .threads = threads}); }
+
+/// Attention, forward and backward: what a row is to others is a sequence to it.
+template <class Random>
+RowOperation attention_over_sequences(DType s, const Random& random) {
+  constexpr std::int64_t tokens = 5, heads = 2, n = 3, p = 2, v = 7;
+  const DType a = accumulation_of(s);
+  const HostTensor cos = random(a, {tokens, p / 2}), sin = random(a, {tokens, p / 2});
+  return {"attention",
+          {random(s, {all_rows, tokens, heads, n + p}), random(s, {all_rows, tokens, heads, n + v}),
+           random(s, {all_rows, tokens, p}), random(s, {all_rows, tokens, heads, v})},
+          [=](Tier& tier, const auto& x) {
+            GuardedMemory m(tier);
+            const Tensor q = m.input("q", x[0]), kv = m.input("kv", x[1]), k_rope = m.input("k_rope", x[2]);
+            const Tensor c = m.input("cos", cos), d = m.input("sin", sin), dout = m.input("dout", x[3]);
+            const Tensor out = m.output("out", s, dout.shape);
+            const Tensor lse = m.output("lse", a, {q.shape[0], heads, tokens});
+            tier.attention_forward({q, kv, k_rope, c, d, 0.5, out, lse});
+            const Tensor dq = m.output("dq", s, q.shape), dkv = m.output("dkv", s, kv.shape);
+            const Tensor dk = m.output("dk_rope", s, k_rope.shape);
+            tier.attention_backward({q, kv, k_rope, c, d, 0.5, out, lse, dout, dq, dkv, dk});
+            return std::vector{m.read(out), m.read(lse), m.read(dq), m.read(dkv), m.read(dk)};
+          }};
+}
+
+/// The whole layer: a token's rows lie elsewhere among the experts' when there are other tokens.
+template <class Random>
+RowOperation moe_layer_over_tokens(DType s, Precision precision, const Random& random) {
+  const bool fp8 = precision == Precision::fp8;
+  const std::int64_t d = fp8 ? 128 : 37, f = fp8 ? 128 : 11, e = 6;
+  const DType a = accumulation_of(s);
+  const HostTensor router = random(a, {e, d}), bias = random(a, {e});
+  const HostTensor gate_up = random(s, {e, 2 * f, d}), down = random(s, {e, d, f});
+  return {fp8 ? "moe_layer, fp8" : "moe_layer", {random(s, {all_rows, d}), random(s, {all_rows, d})},
+          [=](Tier& tier, const auto& x) {
+            GuardedMemory m(tier);
+            const std::int64_t t = x[0].shape()[0];
+            const MoeLayerShape shape{.tokens = t, .sequence = 1, .width = d, .inner = f, .experts = e,
+                                      .rule = {.experts_per_token = 3, .groups = 3, .groups_per_token = 2},
+                                      .precision = precision};
+            Arena plan;
+            take_moe_layer_saved(plan, shape), take_moe_layer_scratch(plan, shape);
+            Arena arena(tier, plan.used());
+            const MoeLayerSaved saved = take_moe_layer_saved(arena, shape);
+            const MoeLayerScratch scratch = take_moe_layer_scratch(arena, shape);
+            MoeLayerWeights w;
+            w.router = m.input("router", router), w.router_bias = m.input("bias", bias);
+            w.gate_up = m.input("gate_up", gate_up), w.down = m.input("down", down);
+            if (fp8) {
+              w.fp8_gate_up = {m.output("q", DType::e4m3, {e, 2 * f, d}), m.output("qT", DType::e4m3, {e, d, 2 * f}),
+                               m.output("scale", DType::f32, {e, 2, 1})};
+              w.fp8_down = {m.output("q", DType::e4m3, {e, d, f}), m.output("qT", DType::e4m3, {e, f, d}),
+                            m.output("scale", DType::f32, {e, 1, 1})};
+              tier.quantize_weight({w.gate_up, w.fp8_gate_up, ScaleRule::exact});
+              tier.quantize_weight({w.down, w.fp8_down, ScaleRule::exact});
+            }
+            const Tensor in = m.input("x", x[0]), y = m.output("y", s, in.shape), dx = m.output("dx", s, in.shape);
+            tier.moe_layer_forward({.shape = shape, .x = in, .weights = w, .balance_weight = 0.1, .saved = saved,
+                                    .scratch = scratch, .load = m.update("load", HostTensor(DType::i32, {e})),
+                                    .balance_loss = m.update("loss", HostTensor(a, {1})), .y = y});
+            const MoeLayerGradients g{m.update("drouter", HostTensor(a, router.shape())),
+                                      m.update("dgate_up", HostTensor(a, gate_up.shape())),
+                                      m.update("ddown", HostTensor(a, down.shape()))};
+            tier.moe_layer_backward({.shape = shape, .x = in, .dy = m.input("dy", x[1]), .weights = w,
+                                     .balance_weight = 0.1, .saved = saved, .scratch = scratch, .gradients = g,
+                                     .dx = dx});
+            return std::vector{m.read(y), m.read(dx)};
+          }};
+}
 
 /// The operations that treat each row by itself, in one storage type.
 std::vector<RowOperation> operations(DType s) {
@@ -68,7 +136,7 @@ std::vector<RowOperation> operations(DType s) {
                    return std::vector{m.read(act), m.read(dx), m.read(dw)};
                  }});
   const HostTensor centroids = random(a, {16, width}), bias = random(a, {16});
-  all.push_back({"router", {random(s, {all_rows, width})}, [=](Tier& tier, const auto& x) {
+  all.push_back({"router", {random(s, {all_rows, width}), random(a, {all_rows, 4})}, [=](Tier& tier, const auto& x) {
                    GuardedMemory m(tier);
                    const std::int64_t t = x[0].shape()[0];
                    const RouterForward f{m.input("x", x[0]), m.input("weight", centroids), m.input("bias", bias),
@@ -77,9 +145,25 @@ std::vector<RowOperation> operations(DType s) {
                                          m.output("gates", a, {t, 4}), m.update("load", HostTensor(DType::i32, {16})),
                                          m.output("fraction", a, {t, 16}), m.update("loss", HostTensor(a, {1}))};
                    tier.router_forward(f);
-                   return std::vector{m.read(f.scores), m.read(f.experts), m.read(f.gates)};
+                   const Tensor dx = m.output("dx", s, x[0].shape());
+                   const Tensor dweight = m.update("dweight", HostTensor(a, centroids.shape()));
+                   tier.router_backward({f.x, f.weight, f.rule, 1, 0.1, f.scores, f.experts, f.fraction,
+                                         m.input("dgates", x[1]), dx, dweight});
+                   return std::vector{m.read(f.scores), m.read(f.experts), m.read(f.gates), m.read(dx)};
                  }});
+  all.push_back({"cross_entropy", {random(s, {all_rows, inner})}, [=](Tier& tier, const auto& x) {
+                   GuardedMemory m(tier);
+                   const std::int64_t t = x[0].shape()[0];
+                   const Tensor dz = m.output("dlogits", s, x[0].shape());
+                   tier.cross_entropy({m.input("logits", x[0]), m.input("targets", HostTensor(DType::i32, {t})), 1,
+                                       m.update("loss", HostTensor(a, {1})), dz});
+                   return std::vector{m.read(dz)};
+                 }});
+  all.push_back(attention_over_sequences(s, random));
+  all.push_back(moe_layer_over_tokens(s, s == DType::f64 ? Precision::f64 : s == DType::f32 ? Precision::f32
+                                                                                      : Precision::bf16, random));
   if (s != DType::bf16) return all;
+  all.push_back(moe_layer_over_tokens(s, Precision::fp8, random));
   const HostTensor square = random(DType::bf16, {1, 256, 128});
   all.push_back({"fp8", {random(s, {all_rows, 128})}, [=](Tier& tier, const auto& x) {
                    GuardedMemory m(tier);
