@@ -11,6 +11,7 @@ namespace triptych::emulator {
 
 std::span<const Form> matrix_move_forms();   ///< ldmatrix, stmatrix, movmatrix
 std::span<const Form> mma_forms();           ///< mma.sync, dense
+std::span<const Form> wmma_forms();
 
 /// True when all 32 lanes execute the instruction together; else suspends it until they do. Throws
 /// KernelFault if some do not exist any more.
