@@ -76,6 +76,7 @@ void TensorBox::load(std::uint8_t* shared, std::uint32_t at) const {
   }
   for (std::size_t r = 0; r < rows_.size(); ++r) {
     const BoxRow& row = rows_[r];
+    if (row.first == row.last) continue;  // outside the tensor
     std::memcpy(box.data() + r * row_bytes_ + row.first * e, reinterpret_cast<const void*>(row.global), (row.last - row.first) * e);
   }
   each_piece(at, [&](std::uint32_t from, std::uint32_t to, std::uint32_t count) { std::memcpy(shared + to, box.data() + from, count); });
@@ -91,6 +92,7 @@ void TensorBox::store(const std::vector<std::uint8_t>& box, Reduction reduce) co
   const std::uint32_t e = map_.element_bytes();
   for (std::size_t r = 0; r < rows_.size(); ++r) {
     const BoxRow& row = rows_[r];
+    if (row.first == row.last) continue;  // outside the tensor
     const std::uint8_t* from = box.data() + r * row_bytes_ + row.first * e;
     auto* to = reinterpret_cast<std::uint8_t*>(row.global);
     if (reduce == nullptr) {
