@@ -83,7 +83,7 @@ void move_to_mbarrier(Warp& w, const Instr& i, AsyncKind kind, const Move& move,
     if (observer != nullptr) observer->async_completed(*token, barrier);
     mbarrier::complete_bytes(barrier, static_cast<std::int32_t>(move.bytes));
   });
-  if (observer != nullptr) observer->async_issued(w, i, kind, *token);
+  if (observer != nullptr) observer->async_issued(w, i, kind, *token, barrier);
 }
 
 /// Completes in a bulk group: first the source has been read, later the destination is written.
@@ -106,7 +106,7 @@ void move_in_group(Warp& w, const Instr& i, AsyncKind kind, const Move& move, Ma
       if (observer != nullptr) observer->async_completed(*token, nullptr);
     });
   });
-  if (observer != nullptr) observer->async_issued(w, i, kind, *token);
+  if (observer != nullptr) observer->async_issued(w, i, kind, *token, nullptr);
 }
 
 /// Operands [dst], [src], size, [mbarrier]{, ctaMask}.
@@ -188,7 +188,7 @@ void store_async(Warp& w, const Instr& i) {
       if (observer != nullptr) observer->async_completed(*token, object);
       mbarrier::complete_bytes(object, static_cast<std::int32_t>(move.bytes));
     });
-    if (observer != nullptr) observer->async_issued(w, i, reduce == nullptr ? AsyncKind::st_async : AsyncKind::red_async, *token);
+    if (observer != nullptr) observer->async_issued(w, i, reduce == nullptr ? AsyncKind::st_async : AsyncKind::red_async, *token, object);
   }
   w.note_effect();
 }

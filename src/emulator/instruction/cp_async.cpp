@@ -57,14 +57,14 @@ void copy(Warp& w, const Instr& i) {
       std::memcpy(work->to[l], work->from[l], work->bytes[l]);
       std::memset(work->to[l] + work->bytes[l], 0, work->written - work->bytes[l]);
       if (observer != nullptr) {
-        observer->async_touches(*token, {Space::global, work->from[l], work->bytes[l], false});
-        observer->async_touches(*token, {Space::shared, work->to[l], work->written, true});
+        observer->async_touches(*token, {Space::global, work->from[l], work->bytes[l], false, l});
+        observer->async_touches(*token, {Space::shared, work->to[l], work->written, true, l});
       }
     }
     --group->pending;
     if (observer != nullptr) observer->async_completed(*token, nullptr);
   });
-  if (observer != nullptr) observer->async_issued(w, i, AsyncKind::cp_async, *token);
+  if (observer != nullptr) observer->async_issued(w, i, AsyncKind::cp_async, *token, nullptr);
   w.note_effect();
 }
 
@@ -104,8 +104,10 @@ void mbarrier_arrive(Warp& w, const Instr& i) {
   w.addresses(i.op[0], code.wide(), i.imm, addresses);
   w.resolve(code.space(), addresses, 8, Access::atomic, {Order::relaxed, Scope::cta, Proxy::generic, false}, i, *hosts);
   const bool increments = (i.extra >> 16 & 1) == 0;
-  for (Mask left = w.exec(); left != 0 && increments; left &= left - 1) {
-    mbarrier::increment_pending((*hosts)[std::countr_zero(left)]);
+  for (Mask left = w.exec(); left != 0; left &= left - 1) {
+    const int l = std::countr_zero(left);
+    if (increments) mbarrier::increment_pending((*hosts)[l]);
+    if (w.observer() != nullptr) w.observer()->copies_arrive(w, (*hosts)[l], Mask{1} << l);
   }
   arrive_when_complete(w.sm(), w.cta(), w.exec(), std::move(hosts), w.cp_async_groups().pending(w.exec()));
   w.note_effect();

@@ -40,6 +40,17 @@ void find(Warp& w, const Instr& i, std::size_t at, Access access, Objects& o) {
   w.resolve(Space::shared, o.addresses, 8, access, s, i, o.hosts);
 }
 
+/// Calls f(host, lanes) for the lanes of `left` that have the same object, object by object.
+template <class F>
+void each_object(const Objects& o, Mask left, F&& f) {
+  while (left != 0) {
+    const std::uint8_t* host = o.hosts[std::countr_zero(left)];
+    const Mask same = left & lanes_where([&](int l) { return (left >> l & 1) != 0 && o.hosts[l] == host; });
+    f(host, same);
+    left &= ~same;
+  }
+}
+
 /// Calls f(lane, host) for each executing lane.
 template <class F>
 void each(Warp& w, const Objects& o, F&& f) {
@@ -89,9 +100,11 @@ void arrive(Warp& w, const Instr& i) {
   find(w, i, at, Access::atomic, o);
   const std::uint32_t* number = (i.extra & (counted | with_bytes)) != 0 ? w.in<std::uint32_t>(i.op[at + 1]) : nullptr;
   const Semantics s = AccessCode(i.extra).semantics();
-  each(w, o, [&](int l, std::uint8_t* host) {
+  if (w.observer() != nullptr) {
     // What others see after the arrival has happened before it.
-    if (w.observer() != nullptr) w.observer()->mbarrier_arrives(w, host, Mask{1} << l, s.order, s.scope);
+    each_object(o, w.exec(), [&](const std::uint8_t* host, Mask lanes) { w.observer()->mbarrier_arrives(w, host, lanes, s.order, s.scope); });
+  }
+  each(w, o, [&](int l, std::uint8_t* host) {
     const std::uint32_t count = (i.extra & counted) != 0 ? number[l] : 1;
     const std::int32_t tx = (i.extra & with_bytes) != 0 ? static_cast<std::int32_t>(number[l]) : 0;
     const std::uint64_t before = mbarrier::arrive(host, count, tx, (i.extra & drop) != 0, (i.extra & no_complete) != 0);
@@ -115,14 +128,13 @@ void finish_wait(Warp& w, const Instr& i, const Objects& o, Mask done) {
   w.set_predicate(i.op[0], done);
   const Semantics s = AccessCode(i.extra).semantics();
   each(w, o, [&](int l, const std::uint8_t* host) {
-    if ((done >> l & 1) == 0) {
-      std::uint64_t value;
-      std::memcpy(&value, host, 8);
-      w.note_poll(host, 8, value);
-    } else if (w.observer() != nullptr) {
-      w.observer()->mbarrier_passes(w, host, Mask{1} << l, s.order, s.scope);
-    }
+    if ((done >> l & 1) != 0) return;
+    std::uint64_t value;
+    std::memcpy(&value, host, 8);
+    w.note_poll(host, 8, value);
   });
+  if (w.observer() == nullptr) return;
+  each_object(o, done & w.exec(), [&](const std::uint8_t* host, Mask lanes) { w.observer()->mbarrier_passes(w, host, lanes, s.order, s.scope); });
 }
 
 void test_wait(Warp& w, const Instr& i) {

@@ -84,7 +84,7 @@ void load_one(Warp& w, const Instr& i, const std::shared_ptr<const TensorBox>& b
     if (observer != nullptr) observer->async_completed(*token, barrier);
     mbarrier::complete_bytes(barrier, static_cast<std::int32_t>(box->bytes()));
   });
-  if (observer != nullptr) observer->async_issued(w, i, AsyncKind::tensor, *token);
+  if (observer != nullptr) observer->async_issued(w, i, AsyncKind::tensor, *token, barrier);
 }
 
 /// Operands [dst], [map, {…}], [mbarrier]{, ctaMask}.
@@ -146,7 +146,7 @@ void store(Warp& w, const Instr& i) {
         if (observer != nullptr) observer->async_completed(*token, nullptr);
       });
     });
-    if (observer != nullptr) observer->async_issued(w, i, AsyncKind::tensor, *token);
+    if (observer != nullptr) observer->async_issued(w, i, AsyncKind::tensor, *token, nullptr);
   }
   w.note_effect();
 }

@@ -16,9 +16,7 @@ bool members(Warp& w, Slot slot, Mask& mask) {
   if (const Mask outside = w.exec() & ~lanes_where([&](int l) { return (masks[l] >> l & 1) != 0; }); outside != 0) {
     throw KernelFault{FaultKind::protocol, "a lane executes it with a membermask that it is not in", outside};
   }
-  if (!w.gather(mask)) return false;
-  if (w.observer() != nullptr) w.observer()->warp_synced(w, mask);
-  return true;
+  return w.gather(mask);
 }
 
 enum class Shuffle : std::uint8_t { up, down, bfly, idx };

@@ -74,7 +74,7 @@ void start(Warp& w, const Instr& i, Warpgroup& group, Warpgroup::Operation& op, 
   *token = w.sm().later(w.cta(), ticks, [&group, number] { group.execute_through(number); });
   if (observer == nullptr) return;
   for (int m = 0; m < warpgroup_warps; ++m) {
-    observer->async_issued(*w.cta().warps()[static_cast<std::size_t>(w.index() / warpgroup_warps * warpgroup_warps + m)], i, AsyncKind::wgmma, *token);
+    observer->async_issued(*w.cta().warps()[static_cast<std::size_t>(w.index() / warpgroup_warps * warpgroup_warps + m)], i, AsyncKind::wgmma, *token, nullptr);
   }
 }
 

@@ -64,6 +64,7 @@ struct Launch {
   std::atomic<std::uint64_t> running{0}, finished{0};
   /// Whether all CTAs have executed griddepcontrol.launch_dependents or have ended.
   bool dependents_may_start() const { return dependents_signals.load() >= ctas(); }
+  std::atomic<std::uint64_t> instructions{0};         ///< of its warps, while there is a limit
   std::atomic<std::uint64_t> dependents_signals{0};   ///< CTAs that executed it or have ended
   std::atomic<std::uint64_t> prerequisites_done{1};   ///< 0 while grids before it run (programmatic launch)
   std::atomic<bool> failed{false};
@@ -207,7 +208,7 @@ struct MachineOptions {
   std::function<void(int count, const std::function<void(int)>& body)> parallel;
   bool exact_tensor = false;       ///< tensor-core numerics as the hardware's, else f32 sums
   std::uint64_t quantum = 256;     ///< instructions of a warp before the next one's turn
-  std::uint64_t instruction_limit = 0;   ///< of a launch; 0: none
+  std::uint64_t instruction_limit = 0;   ///< of a launch, in instructions of warps; 0: none
 };
 
 /// What step() found.

@@ -33,6 +33,7 @@ struct AsyncRange {
   const std::uint8_t* host;
   std::uint64_t bytes;
   bool written;
+  int lane = 0;          ///< on whose behalf, where each lane has its own
 };
 
 class Observer {
@@ -58,14 +59,16 @@ class Observer {
   virtual void mbarrier_invalidated(Warp&, const std::uint8_t*) {}
   /// Asynchronous work: issued by a warp, its memory traffic when it really happens, then its end. The
   /// token ties them together. `mbarrier` is what it will complete on, or null for groups.
-  virtual void async_issued(Warp&, const Instr&, AsyncKind, std::uint64_t /*token*/) {}
+  virtual void async_issued(Warp&, const Instr&, AsyncKind, std::uint64_t /*token*/, const std::uint8_t* /*mbarrier*/) {}
   virtual void async_touches(std::uint64_t /*token*/, const AsyncRange&) {}
   virtual void async_completed(std::uint64_t /*token*/, const std::uint8_t* /*mbarrier*/) {}
   /// commit_group / wait_group of a kind: the warp now sees everything up to `token`.
   virtual void group_waited(Warp&, AsyncKind, std::uint64_t /*token*/, bool /*read_only*/) {}
+  /// cp.async.mbarrier.arrive: what the lanes have copied so far will arrive there.
+  virtual void copies_arrive(Warp&, const std::uint8_t* /*mbarrier*/, Mask) {}
   /// A value that the ISA leaves undefined was made; it matters only if somebody uses it.
   virtual void undefined(Warp&, Mask, const std::string& /*what*/) {}
-  /// shfl and the like, which order nothing; __syncwarp, which does.
+  /// bar.warp.sync, which orders memory; shuffles, votes and the like do not.
   virtual void warp_synced(Warp&, Mask) {}
 };
 

@@ -1,4 +1,5 @@
-// What is said of a fault and of a deadlock.
+#include "emulator/machine/report.h"
+
 #include <algorithm>
 #include <bit>
 #include <vector>
@@ -6,13 +7,11 @@
 #include "emulator/machine/machine.h"
 
 namespace triptych::emulator {
-namespace {
 
-std::string triple(const Extent3& e) {
+std::string extent_text(const Extent3& e) {
   return std::to_string(e[0]) + "," + std::to_string(e[1]) + "," + std::to_string(e[2]);
 }
 
-/// Of a set of lanes or warps: "3", "0-31", "0,2,5-7"
 std::string numbers_text(Mask set) {
   std::string text;
   for (int l = 0; l < warp_size; ++l) {
@@ -27,7 +26,6 @@ std::string numbers_text(Mask set) {
   return text;
 }
 
-/// "a.ptx:12:9: add.u32"
 std::string place_text(const FunctionCode& code, std::uint32_t pc, const Module& module) {
   const Instruction* source = pc < code.sites.size() ? code.sites[pc].source : nullptr;
   if (source == nullptr) return module.name;
@@ -37,6 +35,8 @@ std::string place_text(const FunctionCode& code, std::uint32_t pc, const Module&
   if (source->within_line > 0) text += " (instruction " + std::to_string(source->within_line + 1) + " of the line)";
   return text;
 }
+
+namespace {
 
 const char* waits_for(Wait::Kind kind) {
   switch (kind) {
@@ -55,7 +55,7 @@ const char* waits_for(Wait::Kind kind) {
 
 /// `warps` of a CTA, and lanes of each of them.
 std::string where(const Cta& cta, Mask warps, Mask lanes) {
-  return "[kernel " + std::string(cta.launch().function->source->name) + ", CTA " + triple(cta.position()) +
+  return "[kernel " + std::string(cta.launch().function->source->name) + ", CTA " + extent_text(cta.position()) +
          (std::has_single_bit(warps) ? ", warp " : ", warps ") + numbers_text(warps) + ", lanes " + numbers_text(lanes) + "]";
 }
 

@@ -76,7 +76,15 @@ void Sm::run_warp(Warp& warp, bool& ran) {
   std::uint64_t quantum = machine_.options().quantum;
   if (machine_.options().seed != 0) quantum = 1 + next_random(random_) % quantum;
   try {
-    ran = warp.run(static_cast<std::uint32_t>(quantum)) != 0 || warp.done() || ran;
+    const std::uint32_t count = warp.run(static_cast<std::uint32_t>(quantum));
+    ran = count != 0 || warp.done() || ran;
+    if (const std::uint64_t limit = machine_.options().instruction_limit; limit != 0) [[unlikely]] {
+      Launch& launch = warp.cta().launch();
+      if ((launch.instructions += count) > limit) {
+        launch.fail(FaultKind::deadlock, std::string(launch.function->source->name) + ": more than " + std::to_string(limit) +
+                                             " instructions of warps were executed; is there a loop without an end?");
+      }
+    }
   } catch (const KernelFault& fault) {
     warp.cta().launch().fail(fault.kind, machine_.report(warp, fault));
     ran = true;

@@ -1,0 +1,221 @@
+#include "emulator/check/race.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace triptych::emulator {
+namespace {
+
+constexpr std::uint32_t index_bits = 24;
+constexpr std::size_t most_sets = (std::size_t{1} << index_bits) - 1;
+/// Readers that are remembered of a granule; of more the oldest are forgotten.
+constexpr std::size_t most_readers = 64;
+
+const char* name_of_space(Space space) { return space == Space::shared ? "shared" : "global"; }
+
+const char* verb(Access access) {
+  return access == Access::read ? "load" : access == Access::write ? "store" : "atomic operation";
+}
+
+std::string hex(std::uint64_t value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
+  return text;
+}
+
+const char* name_of_scope(Scope scope) {
+  switch (scope) {
+    case Scope::cta: return "CTA";
+    case Scope::cluster: return "cluster";
+    case Scope::gpu: return "gpu";
+    default: return "sys";
+  }
+}
+
+}  // namespace
+
+void RaceCheck::forget() {
+  sets_.assign(1, {});
+  steps_.fill({});
+}
+
+std::string RaceCheck::describe(const Accessor& who, Mask lanes, const Bytes& b) const {
+  std::string text = (who.kind & Stamp::async) != 0 ? "asynchronous " : "";
+  text += std::string(name_of_space(b.space)) + " " + verb(b.access) + " of " + std::to_string(b.count) +
+          (b.count == 1 ? " byte at " : " bytes at ") + hex(b.offset);
+  if ((who.kind & Stamp::async) == 0) text += " by lane " + std::to_string(std::countr_zero(lanes));
+  return text;
+}
+
+const ReaderSet* RaceCheck::set_of(const Cell& cell) const {
+  if (cell.readers == 0 || cell.readers >> index_bits != (generation_ & 0xFF)) return nullptr;
+  return &sets_[cell.readers & most_sets];
+}
+
+void RaceCheck::touch(const Accessor& who, Mask lanes, Space space, std::uint64_t host, std::uint64_t offset,
+                      std::uint32_t bytes, Access access) {
+  while (bytes > 0) {
+    const auto at = static_cast<std::uint32_t>(host % ShadowPage::bytes);
+    const std::uint32_t count = std::min(bytes, ShadowPage::bytes - at);
+    const Bytes b{space, offset, count, access};
+    ShadowPage& page = shadow_.page(host);
+    if (page.tracked) {
+      if (access != Access::write) check_written(who, lanes, host, b);
+      if (access != Access::read) page.set_written(at, count);
+    }
+    if ((checks_ & (bit(Check::race) | bit(Check::nc))) != 0) {
+      const auto unit = static_cast<std::uint32_t>(std::min(4, std::countr_zero(at | count)));
+      if (unit < page.shift) page.refine(unit);
+      Cell* const cells = page.cells();
+      for (std::uint32_t c = at >> page.shift; c <= (at + count - 1) >> page.shift; ++c) touch_cell(who, lanes, cells[c], b);
+    }
+    host += count;
+    offset += count;
+    bytes -= count;
+  }
+}
+
+void RaceCheck::check_written(const Accessor& who, Mask lanes, std::uint64_t host, const Bytes& b) {
+  const auto at = static_cast<std::uint32_t>(host % ShadowPage::bytes);
+  ShadowPage& page = shadow_.page(host);
+  const std::uint32_t first = page.first_unwritten(at, b.count);
+  if (first == at + b.count) return;
+  page.set_written(at, b.count);   // once is enough
+  if ((checks_ & bit(Check::init)) == 0) return;
+  report_(Check::init, who.site, 0,
+          describe(who, lanes, b) + ": nobody has written " +
+              (first == at ? "it" : "byte " + std::to_string(first - at) + " of it") + " " + actors_.who(*who.info, lanes));
+}
+
+void RaceCheck::touch_cell(const Accessor& who, Mask lanes, Cell& cell, const Bytes& b) {
+  const bool writes = b.access != Access::read;
+  const int lane = std::countr_zero(lanes);
+  if (!cell.write.none() && !plainly_after(who, lanes, cell.write)) {
+    for (Mask left = lanes; left != 0; left &= left - 1) {
+      against(who, std::countr_zero(left), cell.write, Mask{1} << cell.write.lane(), cell.write_site, true, b);
+    }
+  }
+  if (!writes) return read_into(who, lanes, cell);
+  if (const ReaderSet* set = set_of(cell)) {
+    for (const Reader& r : *set) against(who, lane, r.stamp, r.lanes, r.site, false, b);
+  } else if (!cell.read.none() && !plainly_after(who, lanes, cell.read)) {
+    against(who, lane, cell.read, Mask{1} << cell.read.lane(), cell.read_site, false, b);
+  }
+  // Of the lanes of one instruction that write the same bytes one is last, and which is not said.
+  cell.write = who.stamp(lane);
+  cell.write_site = who.site;
+  cell.read = {};
+  cell.readers = 0;
+}
+
+void RaceCheck::against(const Accessor& who, int lane, Stamp other, Mask other_lanes, SiteId other_site, bool other_wrote,
+                        const Bytes& b) {
+  const ActorInfo& theirs = actors_.info(other.agent());
+  const bool own = other.agent() == who.agent && other_lanes == (Mask{1} << lane);
+  const bool async = (who.kind & Stamp::async) != 0;
+  // What a kernel reads through the non-coherent cache nobody may write while it runs.
+  if ((who.kind & Stamp::coherent_not) != 0 || (!other_wrote && other.has(Stamp::coherent_not))) {
+    if (!actors_.launched_after(theirs, *who.info) && (checks_ & bit(Check::nc)) != 0) {
+      report_(Check::nc, who.site, other_site,
+              describe(who, Mask{1} << lane, b) + (other_wrote ? ": it was written by " : ": it was read through ld.global.nc by ") +
+                  actors_.place(other_site) + " " + actors_.who(theirs, other_lanes) +
+                  " while the kernel runs; ld.global.nc may give what was there before " + actors_.who(*who.info, Mask{1} << lane));
+    }
+    return;
+  }
+  bool before = own;
+  std::string why;
+  if (!before) {
+    before = true;
+    for (Mask left = other_lanes; left != 0 && before; left &= left - 1) {
+      const int l = std::countr_zero(left);
+      before = who.knows(lane, Stamp(other.agent(), l, other.epoch(), 0, Scope::cta));
+    }
+    before = before || actors_.launched_after(theirs, *who.info);
+  }
+  if (before) {
+    if (!async || !other_wrote || other.has(Stamp::async) || who.sees_in_async_proxy(other) ||
+        actors_.launched_after(theirs, *who.info)) {
+      return;
+    }
+    why = "no fence.proxy.async lies between";
+  } else {
+    const bool both_strong = (who.kind & Stamp::strong) != 0 && other.has(Stamp::strong);
+    if (both_strong && Actors::within(who.scope, *who.info, theirs) && Actors::within(other.scope(), *who.info, theirs)) return;
+    // One instruction of a warp: its lanes' stores to the same bytes have one winner.
+    if (other_wrote && b.access == Access::write && other.agent() == who.agent && other.epoch() == who.epoch && other_site == who.site) return;
+    why = both_strong ? std::string("both are strong, but a scope of ") +
+                            name_of_scope(std::min(who.scope, other.scope())) + " does not hold both"
+                      : "nothing orders them";
+  }
+  if ((checks_ & bit(Check::race)) == 0) return;
+  report_(Check::race, who.site, other_site,
+          describe(who, Mask{1} << lane, b) + " and the " + (other_wrote ? "write" : "read") + " by " +
+              (other.has(Stamp::async) ? "the asynchronous " : "") + actors_.place(other_site) + " " +
+              actors_.who(theirs, other.has(Stamp::async) ? 0 : other_lanes) + ": " + why + " " +
+              actors_.who(*who.info, async ? 0 : Mask{1} << lane));
+}
+
+void RaceCheck::read_into(const Accessor& who, Mask lanes, Cell& cell) {
+  const int lane = std::countr_zero(lanes);
+  const Stamp mine = who.stamp(lane);
+  const bool single = std::has_single_bit(lanes);
+  if (cell.readers == 0 && single) {
+    const Stamp old = cell.read;
+    if (old == mine) return;
+    if (old.none() || (old.has(Stamp::coherent_not) == ((who.kind & Stamp::coherent_not) != 0) &&
+                       ((old.agent() == who.agent && old.lane() == lane) || who.knows(lane, old)))) {
+      cell.read = mine;
+      cell.read_site = who.site;
+      return;
+    }
+  }
+  cell.readers = extend(cell.readers, who, lanes, cell);
+}
+
+/// The set of a cell with the lanes added, and without what all of them come after.
+std::uint32_t RaceCheck::extend(std::uint32_t readers, const Accessor& who, Mask lanes, const Cell& cell) {
+  const Stamp stamp = who.stamp(0), only = readers == 0 ? cell.read : Stamp();
+  const std::uint64_t key = (stamp.bits() ^ only.bits() * 31 ^ std::uint64_t{readers} * 0x9E3779B97F4A7C15u ^ lanes) * 0xD6E8FEB86659FD93u;
+  Step& step = steps_[key >> 56];
+  if (step.to != 0 && step.from == readers && step.stamp == stamp && step.only == only && step.lanes == lanes && step.site == who.site) {
+    return step.to;
+  }
+  ReaderSet next;
+  const auto keep = [&](const Reader& r) {
+    if (r.stamp.has(Stamp::coherent_not)) return true;
+    for (Mask left = lanes; left != 0; left &= left - 1) {
+      for (Mask other = r.lanes; other != 0; other &= other - 1) {
+        const int o = std::countr_zero(other), l = std::countr_zero(left);
+        if (r.stamp.agent() == who.agent && o == l) continue;
+        if (!who.knows(l, Stamp(r.stamp.agent(), o, r.stamp.epoch(), 0, Scope::cta))) return true;
+      }
+    }
+    return false;
+  };
+  Mask all = lanes;
+  const auto add = [&](const Reader& r) {
+    if (r.stamp == stamp && r.site == who.site) {
+      all |= r.lanes;
+    } else if (keep(r)) {
+      next.push_back(r);
+    }
+  };
+  if (const ReaderSet* set = set_of(cell)) {
+    for (const Reader& r : *set) add(r);
+  } else if (!cell.read.none() && readers == 0) {
+    const Stamp s = cell.read;
+    add({Stamp(s.agent(), 0, s.epoch(), static_cast<std::uint8_t>(s.bits() >> 1 & 0x3C), s.scope()), Mask{1} << s.lane(), cell.read_site});
+  }
+  next.push_back({stamp, all, who.site});
+  if (next.size() > most_readers) next.erase(next.begin());
+  if (sets_.size() > most_sets / 4) {
+    forget();
+    ++generation_;
+  }
+  sets_.push_back(std::move(next));
+  step = {readers, (generation_ & 0xFF) << index_bits | static_cast<std::uint32_t>(sets_.size() - 1), stamp, only, lanes, who.site};
+  return step.to;
+}
+
+}  // namespace triptych::emulator

@@ -1,0 +1,93 @@
+/// \file
+/// Races, reads of what was never written, and reads through ld.global.nc of what changes.
+///
+/// Two accesses to a byte, one of them a write, race unless one happened before the other, or both are strong
+/// and each lies within the other's scope. What the generic proxy wrote, the async proxy sees after a proxy
+/// fence only. Source: PTX ISA 9.0, "Memory consistency model".
+#pragma once
+
+#include <array>
+#include <bit>
+#include <functional>
+#include <string>
+
+#include "emulator/check/actor.h"
+#include "emulator/check/check.h"
+
+namespace triptych::emulator {
+
+/// Who makes an access: lanes of a warp, or an engine on their behalf.
+struct Accessor {
+  const WarpClock* clock = nullptr;   ///< of a warp; null for an engine, which knows what `known` does
+  const Knowledge* known = nullptr;
+  const ActorInfo* info = nullptr;
+  Agent agent = 0;
+  Epoch epoch = 0;
+  std::uint8_t kind = Stamp::weak;    ///< of Stamp::Kind
+  Scope scope = Scope::cta;
+  SiteId site = 0;
+
+  Stamp stamp(int lane) const { return Stamp(agent, lane, epoch, kind, scope); }
+  bool knows(int lane, Stamp other) const {
+    if (clock != nullptr) return clock->knows(lane, other.agent(), other.lane(), other.epoch());
+    return known->all != nullptr && known->all->knows(other.agent(), other.lane(), other.epoch());
+  }
+  bool sees_in_async_proxy(Stamp other) const {
+    return known != nullptr && known->proxied != nullptr &&
+           known->proxied->knows(other.agent(), other.lane(), other.epoch());
+  }
+};
+
+class RaceCheck {
+ public:
+  /// `report`: what to do with a finding of a place, and the place of its other side (0: none).
+  using Report = std::function<void(Check, SiteId, SiteId, const std::string&)>;
+  RaceCheck(Actors& actors, Shadow& shadow, Checks checks, Report report)
+      : actors_(actors), shadow_(shadow), checks_(checks), report_(std::move(report)) {}
+
+  /// `lanes` of the accessor touch the same bytes. `offset`: where they lie in their space, for messages.
+  void touch(const Accessor& who, Mask lanes, Space space, std::uint64_t host, std::uint64_t offset, std::uint32_t bytes,
+             Access access);
+  /// Nothing that is remembered matters any more.
+  void forget();
+
+ private:
+  struct Bytes {
+    Space space;
+    std::uint64_t offset;
+    std::uint32_t count;
+    Access access;
+  };
+  /// Whether `lanes` of a warp come after the access, and nothing else is to be said about it.
+  static bool plainly_after(const Accessor& who, Mask lanes, Stamp other) {
+    if (who.clock == nullptr || ((who.kind | (other.bits() >> 1)) & Stamp::coherent_not) != 0) return false;
+    for (Mask left = lanes; left != 0; left &= left - 1) {
+      const int l = std::countr_zero(left);
+      if (!(other.agent() == who.agent && other.lane() == l) && !who.knows(l, other)) return false;
+    }
+    return true;
+  }
+  void touch_cell(const Accessor& who, Mask lanes, Cell& cell, const Bytes& bytes);
+  void against(const Accessor& who, int lane, Stamp other, Mask other_lanes, SiteId other_site, bool other_wrote, const Bytes& bytes);
+  void read_into(const Accessor& who, Mask lanes, Cell& cell);
+  std::uint32_t extend(std::uint32_t readers, const Accessor& who, Mask lanes, const Cell& cell);
+  const ReaderSet* set_of(const Cell& cell) const;
+  void check_written(const Accessor& who, Mask lanes, std::uint64_t host, const Bytes& bytes);
+  std::string describe(const Accessor& who, Mask lanes, const Bytes& bytes) const;
+
+  Actors& actors_;
+  Shadow& shadow_;
+  Checks checks_;
+  Report report_;
+  std::vector<ReaderSet> sets_ = std::vector<ReaderSet>(1);
+  std::uint32_t generation_ = 1;       ///< of sets_, in the upper bits of Cell::readers
+  struct Step {
+    std::uint32_t from = 0, to = 0;
+    Stamp stamp, only;
+    Mask lanes = 0;
+    SiteId site = 0;
+  };
+  std::array<Step, 256> steps_{};      ///< sets that were extended last
+};
+
+}  // namespace triptych::emulator
