@@ -5,8 +5,8 @@
 //                        line marked `//@ read`; without @ any line will do
 //   //= text => init     the next line replaced by the text has to give one of `init`
 //
-// `fault` stands for an error or a deadlock, `silent` for nothing at all. Every finding of a broken kernel has
-// to be of the kind that was announced, and under one seed of several it has to be there.
+// `fault` stands for an error or a deadlock, `silent` for nothing at all. Under one seed of several the finding
+// has to be there; others may be beside it.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -166,18 +166,16 @@ TEST_P(CheckerTest, FindsWhatWasBroken) {
     for (std::size_t n = 0; n < lines.size() && !m.mark.empty(); ++n) {
       if (c.lines[n].ends_with("//@ " + m.mark)) wanted_line = "case.ptx:" + std::to_string(n + 5) + ":";
     }
-    bool found = m.expected == "silent", other = false;
+    const bool silent = m.expected == "silent";
+    bool found = false;
     std::string all;
     for (const std::uint64_t seed : seeds) {
       const Outcome outcome = run(c, lines, seed);
       all += outcome.text;
-      for (const std::string& kind : outcome.kinds) {
-        if (kind != m.expected) other = true;
-        found = found || (kind == m.expected && outcome.text.find(wanted_line) != std::string::npos);
-      }
+      found = found || (outcome.kinds.contains(m.expected) && outcome.text.find(wanted_line) != std::string::npos);
     }
-    EXPECT_TRUE(found) << c.name << " line " << m.line + 1 << " as '" << m.text << "': no " << m.expected << " " << wanted_line << " among\n" << all;
-    EXPECT_FALSE(other) << c.name << " line " << m.line + 1 << " as '" << m.text << "': not only " << m.expected << ":\n" << all;
+    EXPECT_TRUE(silent ? all.empty() : found)
+        << c.name << " line " << m.line + 1 << " as '" << m.text << "': wanted " << m.expected << " " << wanted_line << ", got\n" << all;
   }
 }
 

@@ -45,12 +45,12 @@ ActorInfo Actors::of(Warp& warp) {
   return info;
 }
 
-SiteId Actors::site(Warp& warp, const Instr& instr) {
+SiteId Actors::site(Warp& warp, const Instr& instr, const FunctionCode& code) {
   if (&instr == last_instr_) return last_site_;
   const auto [at, added] = sites_.try_emplace(&instr, static_cast<SiteId>(places_.size()));
   if (added) {
-    const auto pc = static_cast<std::uint32_t>(&instr - warp.code().instrs.data());
-    places_.push_back(place_text(warp.code(), pc, *warp.cta().launch().module->source));
+    const auto pc = static_cast<std::uint32_t>(&instr - code.instrs.data());
+    places_.push_back(place_text(code, pc, *warp.cta().launch().module->source));
   }
   last_instr_ = &instr;
   return last_site_ = at->second;

@@ -60,7 +60,8 @@ class Actors {
   }
 
   /// The number of an instruction of the function that a warp is in.
-  SiteId site(Warp& warp, const Instr& instr);
+  SiteId site(Warp& warp, const Instr& instr) { return site(warp, instr, warp.code()); }
+  SiteId site(Warp& warp, const Instr& instr, const FunctionCode& code);
   const std::string& place(SiteId site) const { return places_[site]; }
   /// "[kernel k, CTA 0,0,0, warp 1, lanes 0-3]"
   std::string who(const ActorInfo& info, Mask lanes) const;

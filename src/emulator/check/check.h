@@ -24,6 +24,7 @@ enum class Check : std::uint8_t {
   nc,        ///< reads through ld.global.nc of what is written while the kernel runs
   barrier,   ///< barriers left half full, mbarriers overwritten
   async,     ///< wgmma, cp.async and bulk copies: registers and memory touched before the work has ended
+  aligned,   ///< `.aligned` and `.sync` instructions that lanes never come to which they wait for
   undefined, ///< values that the ISA leaves undefined
   count
 };

@@ -3,7 +3,7 @@
 namespace triptych::emulator {
 
 std::string_view name_of(Check check) {
-  constexpr std::string_view names[] = {"init", "race", "nc", "barrier", "async", "undefined"};
+  constexpr std::string_view names[] = {"init", "race", "nc", "barrier", "async", "aligned", "undefined"};
   return names[static_cast<std::size_t>(check)];
 }
 

@@ -163,7 +163,7 @@ bool Watcher::on_mbarriers(const AccessEvent& e, WarpState& s) {
       find_at(Check::barrier, e.warp, Mask{1} << l, "writes over an mbarrier; mbarrier.inval has to come first");
     }
   }
-  return own;
+  return own && e.access != Access::write;   // mbarrier.init and .inval write their bytes
 }
 
 void Watcher::order_through_memory(const AccessEvent& e, WarpState& s) {

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <unordered_map>
+#include <vector>
 
 #include "emulator/check/check.h"
 #include "emulator/check/race.h"
@@ -74,8 +75,7 @@ class Watcher final : public Checker {
   /// Asynchronous work that goes on.
   struct Work {
     AsyncKind kind;
-    Gift gift;
-    Knowledge known;
+    std::vector<Knowledge> known;             ///< of each warp that issued it
     ActorInfo info;
     Agent reader = 0, writer = 0;
     Epoch epoch = 0;

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "emulator/check/watcher.h"
+#include "emulator/machine/report.h"
 
 namespace triptych::emulator {
 
@@ -33,6 +34,11 @@ void Watcher::instruction(Warp& warp, const Instr& instr) {
 void Watcher::lanes_exit(Warp& warp, Mask lanes) {
   WarpState& s = state(warp);
   s.clock.lanes_exit(lanes);
+  for (const Split& split : warp.splits()) {
+    if (split.wait.kind != Wait::Kind::lanes || (split.wait.seen & lanes) == 0) continue;
+    find_at(Check::aligned, warp, lanes, "these lanes exit; lanes " + numbers_text(split.lanes) + " wait for them at",
+            actors_.site(warp, split.frame->code->instrs[split.pc], *split.frame->code));
+  }
   if ((warp.alive() & ~lanes) != 0) return;
   s.registers.exits(register_report(warp));
   if (s.bulk_read < s.bulk_issued) {
@@ -52,8 +58,9 @@ void Watcher::async_issued(Warp& warp, const Instr& instr, AsyncKind kind, std::
   Work& w = works_[token];
   const bool again = w.site != 0;   // wgmma: the other warps of the group
   const Mask lanes = kind == AsyncKind::wgmma ? warp.alive() : warp.exec();
-  s.clock.give(lanes, w.gift);
-  w.known = w.gift.known();
+  Gift gift;
+  s.clock.give(lanes, gift);
+  w.known.push_back(gift.known());
   s.clock.advance();
   if (again) return;
   w.kind = kind;
@@ -97,7 +104,6 @@ void Watcher::async_touches(std::uint64_t token, const AsyncRange& range) {
     find(Check::barrier, w.site, 0, "an asynchronous copy writes over an mbarrier " + actors_.who(w.info, 0));
   }
   Accessor who;
-  who.known = &w.known;
   who.info = &w.info;
   who.agent = range.written ? w.writer : w.reader;
   who.epoch = w.epoch;
@@ -108,8 +114,12 @@ void Watcher::async_touches(std::uint64_t token, const AsyncRange& range) {
   // Offsets within a CTA's shared memory are not at hand here; host addresses tell accesses apart as well.
   for (std::uint64_t done = 0; done < range.bytes;) {
     const auto part = static_cast<std::uint32_t>(std::min<std::uint64_t>(range.bytes - done, 1u << 30));
-    races_.touch(who, Mask{1} << lane, range.space, reinterpret_cast<std::uint64_t>(range.host) + done,
-                 reinterpret_cast<std::uint64_t>(range.host) + done, part, range.written ? w.write : Access::read);
+    // Each warp of a wgmma has to know what it reads.
+    for (const Knowledge& known : w.known) {
+      who.known = &known;
+      races_.touch(who, Mask{1} << lane, range.space, reinterpret_cast<std::uint64_t>(range.host) + done,
+                   reinterpret_cast<std::uint64_t>(range.host) + done, part, range.written ? w.write : Access::read);
+    }
     done += part;
   }
 }
