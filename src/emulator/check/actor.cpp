@@ -11,7 +11,7 @@ void Actors::clear() {
   spans_.clear();
   running_.clear();
   sites_.clear();         // modules may have gone meanwhile
-  last_instr_ = nullptr;
+  recent_.fill({});
   places_.assign(1, "");
 }
 
@@ -46,14 +46,15 @@ ActorInfo Actors::of(Warp& warp) {
 }
 
 SiteId Actors::site(Warp& warp, const Instr& instr, const FunctionCode& code) {
-  if (&instr == last_instr_) return last_site_;
+  auto& recent = recent_[reinterpret_cast<std::uintptr_t>(&instr) / sizeof(Instr) % recent_.size()];
+  if (recent.first == &instr) return recent.second;
   const auto [at, added] = sites_.try_emplace(&instr, static_cast<SiteId>(places_.size()));
   if (added) {
     const auto pc = static_cast<std::uint32_t>(&instr - code.instrs.data());
     places_.push_back(place_text(code, pc, *warp.cta().launch().module->source));
   }
-  last_instr_ = &instr;
-  return last_site_ = at->second;
+  recent = {&instr, at->second};
+  return at->second;
 }
 
 std::string Actors::who(const ActorInfo& info, Mask lanes) const {

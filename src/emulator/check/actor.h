@@ -2,6 +2,7 @@
 /// Who does things to memory, and where: agents and instructions by number, with what is to be said of them.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <map>
 #include <string>
@@ -73,8 +74,7 @@ class Actors {
   std::uint64_t events_ = 0;
   std::deque<std::string> places_;
   std::unordered_map<const Instr*, SiteId> sites_;
-  const Instr* last_instr_ = nullptr;
-  SiteId last_site_ = 0;
+  std::array<std::pair<const Instr*, SiteId>, 64> recent_{};
 };
 
 }  // namespace triptych::emulator

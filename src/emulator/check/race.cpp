@@ -75,6 +75,51 @@ void RaceCheck::touch(const Accessor& who, Mask lanes, Space space, std::uint64_
   }
 }
 
+bool RaceCheck::touch_quickly(const Accessor& who, Stamp mine, Cell& cell, bool writes) {
+  const auto fine = [&](Stamp other) {
+    return other.none() || ((other.bits() >> 1 & Stamp::coherent_not) == 0 &&
+                            (other.same_thread(mine) || who.clock->all_know(other.agent(), other.epoch())));
+  };
+  if (!fine(cell.write) || cell.readers != 0 || !fine(cell.read)) return false;
+  if (writes) {
+    cell.write = mine;
+    cell.write_site = who.site;
+    cell.read = {};
+  } else {
+    cell.read = mine;
+    cell.read_site = who.site;
+  }
+  return true;
+}
+
+void RaceCheck::touch_row(const Accessor& who, Space space, std::uint64_t host, std::uint64_t offset, std::uint32_t bytes,
+                          Access access) {
+  const auto at = static_cast<std::uint32_t>(host % ShadowPage::bytes);
+  const std::uint32_t all = warp_size * bytes;
+  const bool writes = access != Access::read;
+  ShadowPage& page = shadow_.page(host);
+  const bool plain = at + all <= ShadowPage::bytes && who.clock != nullptr && (who.kind & Stamp::coherent_not) == 0 &&
+                     (writes || !page.tracked || page.first_unwritten(at, all) == at + all);
+  if (!plain) {
+    for (int l = 0; l < warp_size; ++l) {
+      touch(who, Mask{1} << l, space, host + static_cast<std::uint32_t>(l) * bytes, offset + static_cast<std::uint32_t>(l) * bytes, bytes, access);
+    }
+    return;
+  }
+  if (page.tracked && writes) page.set_written(at, all);
+  if ((checks_ & (bit(Check::race) | bit(Check::nc))) == 0) return;
+  if (const auto unit = static_cast<std::uint32_t>(std::min(4, std::countr_zero(at | bytes))); unit < page.shift) page.refine(unit);
+  Cell* cell = page.cells() + (at >> page.shift);
+  const std::uint32_t parts = std::max(1u, bytes >> page.shift);
+  const Stamp mine = who.stamp(0);
+  for (int l = 0; l < warp_size; ++l) {
+    for (std::uint32_t p = 0; p < parts; ++p, ++cell) {
+      if (touch_quickly(who, mine.of_lane(l), *cell, writes)) continue;
+      touch_cell(who, Mask{1} << l, *cell, {space, offset + static_cast<std::uint32_t>(l) * bytes, bytes, access});
+    }
+  }
+}
+
 void RaceCheck::check_written(const Accessor& who, Mask lanes, std::uint64_t host, const Bytes& b) {
   const auto at = static_cast<std::uint32_t>(host % ShadowPage::bytes);
   ShadowPage& page = shadow_.page(host);
@@ -90,6 +135,10 @@ void RaceCheck::check_written(const Accessor& who, Mask lanes, std::uint64_t hos
 void RaceCheck::touch_cell(const Accessor& who, Mask lanes, Cell& cell, const Bytes& b) {
   const bool writes = b.access != Access::read;
   const int lane = std::countr_zero(lanes);
+  if (who.clock != nullptr && (who.kind & Stamp::coherent_not) == 0 && std::has_single_bit(lanes) &&
+      touch_quickly(who, who.stamp(lane), cell, writes)) {
+    return;
+  }
   if (!cell.write.none() && !plainly_after(who, lanes, cell.write)) {
     for (Mask left = lanes; left != 0; left &= left - 1) {
       against(who, std::countr_zero(left), cell.write, Mask{1} << cell.write.lane(), cell.write_site, true, b);

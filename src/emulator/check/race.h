@@ -48,6 +48,8 @@ class RaceCheck {
   /// `lanes` of the accessor touch the same bytes. `offset`: where they lie in their space, for messages.
   void touch(const Accessor& who, Mask lanes, Space space, std::uint64_t host, std::uint64_t offset, std::uint32_t bytes,
              Access access);
+  /// All lanes of a warp touch `bytes` each, one after the other.
+  void touch_row(const Accessor& who, Space space, std::uint64_t host, std::uint64_t offset, std::uint32_t bytes, Access access);
   /// Nothing that is remembered matters any more.
   void forget();
 
@@ -67,6 +69,8 @@ class RaceCheck {
     }
     return true;
   }
+  /// The common case of touch_cell: nothing is to be said, and no set of readers is needed. False if it is not.
+  static bool touch_quickly(const Accessor& who, Stamp mine, Cell& cell, bool writes);
   void touch_cell(const Accessor& who, Mask lanes, Cell& cell, const Bytes& bytes);
   void against(const Accessor& who, int lane, Stamp other, Mask other_lanes, SiteId other_site, bool other_wrote, const Bytes& bytes);
   void read_into(const Accessor& who, Mask lanes, Cell& cell);

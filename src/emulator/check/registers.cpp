@@ -81,10 +81,14 @@ Role role_of(const Instr& instr) {
 }
 
 const RowUses::Function& RowUses::function(const FunctionCode& code) {
+  if (last_ != nullptr && last_code_ == &code) return *last_;
   const auto [at, added] = functions_.try_emplace(&code);
+  last_code_ = &code;
+  last_ = &at->second;
   if (!added) return at->second;
   Function& f = at->second;
   f.wgmma = std::any_of(code.instrs.begin(), code.instrs.end(), [](const Instr& i) { return role_of(i) == Role::wgmma; });
+  f.matters = std::any_of(code.instrs.begin(), code.instrs.end(), [](const Instr& i) { return role_of(i) != Role::other; });
   if (f.wgmma) {
     for (const Instr& i : code.instrs) f.uses.push_back(use_of(code, i));
   }
@@ -92,7 +96,6 @@ const RowUses::Function& RowUses::function(const FunctionCode& code) {
 }
 
 const std::vector<RowUse>& RowUses::of(const FunctionCode& code) { return function(code).uses; }
-bool RowUses::has_wgmma(const FunctionCode& code) { return function(code).wgmma; }
 
 void RegisterCheck::instruction(const FunctionCode& code, std::uint32_t pc, Role role, const RowUse& use, SiteId site,
                                 const Report& report) {

@@ -29,17 +29,23 @@ struct RowUse {
 class RowUses {
  public:
   const std::vector<RowUse>& of(const FunctionCode& code);
-  /// Whether the function has any wgmma.
-  bool has_wgmma(const FunctionCode& code);
-  void clear() { functions_.clear(); }
+  /// Whether the function has any wgmma; whether it has any instruction with a role.
+  bool has_wgmma(const FunctionCode& code) { return function(code).wgmma; }
+  bool matters(const FunctionCode& code) { return function(code).matters; }
+  void clear() {
+    functions_.clear();
+    last_ = nullptr;
+  }
 
  private:
   struct Function {
     std::vector<RowUse> uses;
-    bool wgmma = false;
+    bool wgmma = false, matters = false;
   };
   const Function& function(const FunctionCode& code);
   std::unordered_map<const FunctionCode*, Function> functions_;
+  const FunctionCode* last_code_ = nullptr;
+  const Function* last_ = nullptr;
 };
 
 Role role_of(const Instr& instr);

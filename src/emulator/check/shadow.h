@@ -34,8 +34,17 @@ class Stamp {
   constexpr Scope scope() const { return static_cast<Scope>(bits_ >> 1 & 3); }
   constexpr bool operator==(const Stamp&) const = default;
   constexpr std::uint64_t bits() const { return bits_; }
+  /// Whether the same lane of the same agent made both.
+  constexpr bool same_thread(Stamp other) const { return ((bits_ ^ other.bits_) & same_thread_bits) == 0; }
+  /// The same access by another lane.
+  constexpr Stamp of_lane(int lane) const {
+    Stamp s;
+    s.bits_ = (bits_ & ~(std::uint64_t{31} << 7)) | static_cast<std::uint64_t>(lane) << 7;
+    return s;
+  }
 
  private:
+  static constexpr std::uint64_t same_thread_bits = std::uint64_t{0xFFFFFF} << 40 | std::uint64_t{31} << 7;
   std::uint64_t bits_ = 0;   // agent 24 | epoch 28 | lane 5 | kind and scope 6 | 0
 };
 

@@ -54,11 +54,12 @@ void WarpClock::merge() {
 bool WarpClock::knows(int lane, Agent agent, int other, Epoch epoch) const {
   if (agent == first_ && (other == lane || epoch <= synced_)) return true;
   if (agent == first_ + copies && other == lane && epoch <= waited_[static_cast<std::size_t>(lane)]) return true;
-  if (agent == found_.agent && epoch <= found_.epoch && (found_.lanes >> lane & 1) != 0) return true;
+  Found& before = found(agent);
+  if (agent == before.agent && epoch <= before.epoch && (before.lanes >> lane & 1) != 0) return true;
   const Group& g = group(lane);
   if (g.known.all == nullptr) return false;
   if (const Epoch all = g.known.all->of_all_lanes(agent); epoch <= all) {
-    found_ = {agent, all, g.lanes};
+    before = {agent, all, g.lanes};
     return true;
   }
   return g.known.all->knows(agent, other, epoch);

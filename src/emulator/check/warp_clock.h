@@ -2,6 +2,7 @@
 /// What the lanes of one warp know of the other agents.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "emulator/check/clock.h"
@@ -24,6 +25,12 @@ class WarpClock {
 
   /// Whether a lane comes after another access.
   bool knows(int lane, Agent agent, int other, Epoch epoch) const;
+  /// Whether all lanes do, if that was found before: a quick answer, which may be no where it is yes.
+  bool all_know(Agent agent, Epoch epoch) const {
+    if (agent == first_ && epoch <= synced_) return true;
+    const Found& f = found(agent);
+    return f.agent == agent && epoch <= f.epoch && f.lanes == all_lanes;
+  }
   /// Whether the async proxy, on behalf of this lane, sees what another access wrote.
   bool knows_proxied(int lane, Agent agent, int other, Epoch epoch) const;
 
@@ -79,7 +86,8 @@ class WarpClock {
     Epoch epoch = 0;
     Mask lanes = 0;
   };
-  mutable Found found_;
+  Found& found(Agent agent) const { return found_[agent / engines % found_.size()]; }
+  mutable std::array<Found, 16> found_{};
 };
 
 }  // namespace triptych::emulator

@@ -126,6 +126,15 @@ void Watcher::access(const AccessEvent& e) {
   const bool strong = e.semantics.order != Order::weak;
   who.kind = static_cast<std::uint8_t>((strong ? Stamp::strong : 0) | (e.access == Access::atomic ? Stamp::is_atomic : 0) |
                                        (e.semantics.non_coherent ? Stamp::coherent_not : 0));
+  if (e.lanes == all_lanes && [&] {
+        std::uint64_t differ = 0;
+        for (int l = 0; l < warp_size; ++l) differ |= static_cast<std::uint64_t>(e.hosts[l] - e.hosts[0]) ^ static_cast<std::uint64_t>(l) * e.bytes;
+        return differ == 0;
+      }()) {
+    races_.touch_row(who, e.space, reinterpret_cast<std::uint64_t>(e.hosts[0]), e.addresses[0], e.bytes, e.access);
+    if (strong) order_through_memory(e, s);
+    return;
+  }
   for (Mask left = e.lanes; left != 0;) {
     const int l = std::countr_zero(left);
     // Neighbours that touch the same bytes are taken together.

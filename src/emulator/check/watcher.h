@@ -45,6 +45,7 @@ class Watcher final : public Checker {
   void cta_begins(Cta& cta) override;
   void cta_ends(Cta& cta) override;
   void lanes_exit(Warp& warp, Mask lanes) override;
+  bool follows(const FunctionCode& code) override { return rows_.matters(code); }
   void instruction(Warp& warp, const Instr& instr) override;
   void access(const AccessEvent& event) override;
   void fence(Warp& warp, Order order, Scope scope, Proxy proxy) override;

@@ -6,6 +6,7 @@
 #include "emulator/instruction/lanes.h"
 #include "emulator/instruction/stack.h"
 #include "emulator/machine/machine.h"
+#include "emulator/machine/observer.h"
 
 namespace triptych::emulator {
 namespace {
@@ -57,9 +58,107 @@ void note_polls(Warp& w, const Lanes<std::uint8_t*>& hosts, std::uint32_t bytes)
   }
 }
 
+/// Weak accesses of whole warps to the CTA's own shared memory, or to an allocation that was touched before,
+/// are most of all: their addresses are checked together. A is a register of an address.
+template <class A>
+struct Whole {
+  A at[warp_size];
+  std::uint8_t* base = nullptr;   ///< what they count from
+
+  /// False if the general way has to be gone.
+  bool find(Warp& w, const Instr& i, std::uint32_t bytes, Access access) {
+    if (w.exec() != all_lanes || i.op[0].absent()) return false;
+    const A* row = w.in<A>(i.op[0]);
+    const A displacement = static_cast<A>(i.imm);
+    A low = ~A{0}, high = 0, ones = 0;
+    for (int l = 0; l < warp_size; ++l) {
+      const A a = row[l] + displacement;
+      at[l] = a;
+      low = std::min(low, a);
+      high = std::max(high, a);
+      ones |= a;
+    }
+    if ((ones & (bytes - 1)) != 0) return false;
+    if constexpr (sizeof(A) == 4) {
+      base = w.cta().shared();
+      if (low < shared_reserved || high >= w.cta().shared_bytes() || w.cta().shared_bytes() - high < bytes) return false;
+    } else if (!w.found_before(low, high + bytes, access)) {
+      return false;
+    }
+    if (w.observer() != nullptr) [[unlikely]] tell(w, i, bytes, access);
+    return true;
+  }
+  void tell(Warp& w, const Instr& i, std::uint32_t bytes, Access access) const {
+    Lanes<std::uint64_t> addresses;
+    Lanes<std::uint8_t*> hosts;
+    for (int l = 0; l < warp_size; ++l) {
+      addresses[l] = at[l];
+      hosts[l] = host(l);
+    }
+    const AccessCode code(i.extra);
+    w.observer()->access({w, i, code.space(), access, code.semantics(), all_lanes, addresses, hosts, bytes});
+  }
+  std::uint8_t* host(int l) const {
+    if constexpr (sizeof(A) == 4) return base + at[l];
+    return reinterpret_cast<std::uint8_t*>(at[l]);
+  }
+  /// Whether the lanes' elements of `bytes` follow each other.
+  bool contiguous(std::uint32_t bytes) const {
+    A differ = 0;
+    for (int l = 0; l < warp_size; ++l) differ |= at[l] ^ (at[0] + static_cast<A>(l) * bytes);
+    return differ == 0;
+  }
+};
+
+template <class T, class A>
+bool load_whole(Warp& w, const Instr& i) {
+  Whole<A> whole;
+  if (!whole.find(w, i, static_cast<std::uint32_t>(sizeof(T) * i.list_count), Access::read)) return false;
+  using Row = Lane<T>;
+  if (i.list_count == 1 && sizeof(T) == sizeof(Row) && whole.contiguous(sizeof(T))) {
+    std::memcpy(w.out<Row>(w.list(i, 0)), whole.host(0), warp_size * sizeof(T));
+    return true;
+  }
+  for (std::uint32_t e = 0; e < i.list_count; ++e) {
+    Row* row = w.out<Row>(w.list(i, e));
+    for (int l = 0; l < warp_size; ++l) {
+      T value;
+      std::memcpy(&value, whole.host(l) + e * sizeof(T), sizeof(T));
+      row[l] = static_cast<Row>(value);
+    }
+  }
+  return true;
+}
+
+template <class T, class A>
+bool store_whole(Warp& w, const Instr& i) {
+  Whole<A> whole;
+  if (!whole.find(w, i, static_cast<std::uint32_t>(sizeof(T) * i.list_count), Access::write)) return false;
+  using Row = Lane<T>;
+  if (i.list_count == 1 && sizeof(T) == sizeof(Row) && whole.contiguous(sizeof(T))) {
+    std::memcpy(whole.host(0), w.in<Row>(w.list(i, 0)), warp_size * sizeof(T));
+  } else {
+    for (std::uint32_t e = 0; e < i.list_count; ++e) {
+      const Row* row = w.in<Row>(w.list(i, e));
+      for (int l = 0; l < warp_size; ++l) {
+        const T value = static_cast<T>(row[l]);
+        std::memcpy(whole.host(l) + e * sizeof(T), &value, sizeof(T));
+      }
+    }
+  }
+  w.note_effect();
+  return true;
+}
+
+/// Spaces whose accesses may go the short way.
+bool is_common(Space space) { return space == Space::shared || space == Space::global; }
+
 template <class T, bool strong>
 void load(Warp& w, const Instr& i) {
   const AccessCode code(i.extra);
+  if constexpr (!strong) {
+    if (is_common(code.space()) && (code.wide() ? load_whole<T, std::uint64_t>(w, i) : load_whole<T, std::uint32_t>(w, i))) return;
+  }
   Lanes<std::uint64_t> addresses;
   Lanes<std::uint8_t*> hosts;
   const auto bytes = static_cast<std::uint32_t>(sizeof(T) * i.list_count);
@@ -72,6 +171,9 @@ void load(Warp& w, const Instr& i) {
 template <class T, bool strong>
 void store(Warp& w, const Instr& i) {
   const AccessCode code(i.extra);
+  if constexpr (!strong) {
+    if (is_common(code.space()) && (code.wide() ? store_whole<T, std::uint64_t>(w, i) : store_whole<T, std::uint32_t>(w, i))) return;
+  }
   Lanes<std::uint64_t> addresses;
   Lanes<std::uint8_t*> hosts;
   w.addresses(i.op[0], code.wide(), i.imm, addresses);

@@ -44,6 +44,8 @@ class Observer {
   virtual void cta_begins(Cta&) {}
   virtual void cta_ends(Cta&) {}
   virtual void lanes_exit(Warp&, Mask) {}
+  /// Whether instruction() wants to hear of a function's instructions.
+  virtual bool follows(const FunctionCode&) { return true; }
   /// Before an instruction is executed (warp.exec() is set).
   virtual void instruction(Warp&, const Instr&) {}
   /// A load, store or atomic, before it happens.

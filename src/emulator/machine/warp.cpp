@@ -76,6 +76,7 @@ void Frame::set_end(int lane, std::uint32_t end) {
 void Warp::enter(std::size_t split) {
   current_ = split;
   Frame& frame = *splits_[split].frame;
+  if (observer_ != nullptr && code_ != frame.code) follower_ = observer_->follows(*frame.code) ? observer_ : nullptr;
   code_ = frame.code;
   bank_[Slot::frame] = frame.rows;
   bank_[Slot::constants] = const_cast<std::uint8_t*>(frame.code->constants.data());
@@ -174,7 +175,7 @@ std::uint32_t Warp::run_split(std::uint32_t budget) {
     ++count;
     ticks += i.ticks;
     lanes += static_cast<std::uint64_t>(std::popcount(exec));
-    if (observer_ != nullptr && exec != 0) [[unlikely]] observer_->instruction(*this, i);
+    if (follower_ != nullptr && exec != 0) [[unlikely]] follower_->instruction(*this, i);
     if ((i.flags & Instr::control) == 0 || exec == 0) [[likely]] {
       if (exec != 0) i.run(*this, i);
       ++pc;

@@ -154,6 +154,9 @@ class Warp {
   /// observer hears nothing: its traffic happens later.
   std::uint8_t* range(Space space, int lane, std::uint64_t address, std::uint64_t bytes, std::uint32_t align,
                       Access access);
+  /// Whether [low, high) lies in an allocation that was accessed before and may be accessed in this way: a quick
+  /// answer, which may be no where resolve() would say yes.
+  bool found_before(std::uint64_t low, std::uint64_t high, Access access);
   /// The CTA of the cluster that a shared address names.
   Cta& cta_of(std::uint64_t shared_address, int lane);
   /// Remembers what a polling loop reads (volatile, relaxed or acquire loads, failed atomics, clocks).
@@ -248,6 +251,7 @@ class Warp {
   Cta& cta_;
   int index_;
   Observer* observer_ = nullptr;
+  Observer* follower_ = nullptr;            ///< the observer, if it follows the function at hand
   Mask alive_, active_ = 0, exec_ = 0;
   const FunctionCode* code_ = nullptr;
   Mask* predicates_ = nullptr;

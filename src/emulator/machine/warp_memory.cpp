@@ -66,6 +66,16 @@ void Warp::addresses(Slot base, bool wide, std::int64_t imm, Lanes<std::uint64_t
   }
 }
 
+bool Warp::found_before(std::uint64_t low, std::uint64_t high, Access access) {
+  if (machine().memory().generation() != found_generation_) return false;
+  const std::uint32_t device = 1u << (sm().device() & 31);
+  for (const Allocation& a : found_) {
+    if (low < a.begin || high > a.end || high < low) continue;
+    return access == Access::read ? (a.readers & device) != 0 : (a.writers & device) != 0 && !a.constant;
+  }
+  return false;
+}
+
 void Warp::resolve_global(const Lanes<std::uint64_t>& at, std::uint32_t bytes, Access access,
                           Lanes<std::uint8_t*>& to, Mask lanes) {
   GlobalMemory& memory = machine().memory();
