@@ -36,6 +36,7 @@ const char* name_of_scope(Scope scope) {
 
 void RaceCheck::forget() {
   sets_.assign(1, {});
+  fine_ = {};
   steps_.fill({});
 }
 
@@ -75,7 +76,15 @@ void RaceCheck::touch(const Accessor& who, Mask lanes, Space space, std::uint64_
   }
 }
 
-bool RaceCheck::touch_quickly(const Accessor& who, Stamp mine, Cell& cell, bool writes) {
+bool RaceCheck::touch_quickly(const Accessor& who, Stamp mine, Cell& cell, bool writes) const {
+  if (who.clock == nullptr) {
+    // An engine's reads follow each other; what it reads was mostly written by one instruction of a warp.
+    const bool after = cell.write.none() || (fine_.work == who.work && fine_.write == cell.write);
+    if (writes || !after || cell.readers != 0 || !(cell.read.none() || cell.read.agent() == mine.agent())) return false;
+    cell.read = mine;
+    cell.read_site = who.site;
+    return true;
+  }
   const auto fine = [&](Stamp other) {
     return other.none() || ((other.bits() >> 1 & Stamp::coherent_not) == 0 &&
                             (other.same_thread(mine) || who.clock->all_know(other.agent(), other.epoch())));
@@ -135,7 +144,7 @@ void RaceCheck::check_written(const Accessor& who, Mask lanes, std::uint64_t hos
 void RaceCheck::touch_cell(const Accessor& who, Mask lanes, Cell& cell, const Bytes& b) {
   const bool writes = b.access != Access::read;
   const int lane = std::countr_zero(lanes);
-  if (who.clock != nullptr && (who.kind & Stamp::coherent_not) == 0 && std::has_single_bit(lanes) &&
+  if ((who.kind & Stamp::coherent_not) == 0 && std::has_single_bit(lanes) &&
       touch_quickly(who, who.stamp(lane), cell, writes)) {
     return;
   }
@@ -160,7 +169,7 @@ void RaceCheck::touch_cell(const Accessor& who, Mask lanes, Cell& cell, const By
 void RaceCheck::against(const Accessor& who, int lane, Stamp other, Mask other_lanes, SiteId other_site, bool other_wrote,
                         const Bytes& b) {
   const ActorInfo& theirs = actors_.info(other.agent());
-  const bool own = other.agent() == who.agent && other_lanes == (Mask{1} << lane);
+  const bool own = other.agent() == who.agent && other_lanes == (Mask{1} << lane) && (who.clock != nullptr || other.epoch() == who.epoch);
   const bool async = (who.kind & Stamp::async) != 0;
   // What a kernel reads through the non-coherent cache nobody may write while it runs.
   if ((who.kind & Stamp::coherent_not) != 0 || (!other_wrote && other.has(Stamp::coherent_not))) {
@@ -185,6 +194,7 @@ void RaceCheck::against(const Accessor& who, int lane, Stamp other, Mask other_l
   if (before) {
     if (!async || !other_wrote || other.has(Stamp::async) || who.sees_in_async_proxy(other) ||
         actors_.launched_after(theirs, *who.info)) {
+      if (other_wrote && async) fine_ = {who.work, other};
       return;
     }
     why = "no fence.proxy.async lies between";

@@ -6,9 +6,11 @@
 /// fence only. Source: PTX ISA 9.0, "Memory consistency model".
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <functional>
+#include <span>
 #include <string>
 
 #include "emulator/check/actor.h"
@@ -18,8 +20,9 @@ namespace triptych::emulator {
 
 /// Who makes an access: lanes of a warp, or an engine on their behalf.
 struct Accessor {
-  const WarpClock* clock = nullptr;   ///< of a warp; null for an engine, which knows what `known` does
-  const Knowledge* known = nullptr;
+  const WarpClock* clock = nullptr;   ///< of a warp; null for an engine
+  std::span<const Knowledge> known;   ///< an engine's: of each warp that set it to work; all of them have to know
+  std::uint64_t work = 0;             ///< which work of an engine
   const ActorInfo* info = nullptr;
   Agent agent = 0;
   Epoch epoch = 0;
@@ -30,11 +33,14 @@ struct Accessor {
   Stamp stamp(int lane) const { return Stamp(agent, lane, epoch, kind, scope); }
   bool knows(int lane, Stamp other) const {
     if (clock != nullptr) return clock->knows(lane, other.agent(), other.lane(), other.epoch());
-    return known->all != nullptr && known->all->knows(other.agent(), other.lane(), other.epoch());
+    return std::all_of(known.begin(), known.end(), [&](const Knowledge& k) {
+      return k.all != nullptr && k.all->knows(other.agent(), other.lane(), other.epoch());
+    });
   }
   bool sees_in_async_proxy(Stamp other) const {
-    return known != nullptr && known->proxied != nullptr &&
-           known->proxied->knows(other.agent(), other.lane(), other.epoch());
+    return std::all_of(known.begin(), known.end(), [&](const Knowledge& k) {
+      return k.proxied != nullptr && k.proxied->knows(other.agent(), other.lane(), other.epoch());
+    });
   }
 };
 
@@ -70,7 +76,7 @@ class RaceCheck {
     return true;
   }
   /// The common case of touch_cell: nothing is to be said, and no set of readers is needed. False if it is not.
-  static bool touch_quickly(const Accessor& who, Stamp mine, Cell& cell, bool writes);
+  bool touch_quickly(const Accessor& who, Stamp mine, Cell& cell, bool writes) const;
   void touch_cell(const Accessor& who, Mask lanes, Cell& cell, const Bytes& bytes);
   void against(const Accessor& who, int lane, Stamp other, Mask other_lanes, SiteId other_site, bool other_wrote, const Bytes& bytes);
   void read_into(const Accessor& who, Mask lanes, Cell& cell);
@@ -92,6 +98,12 @@ class RaceCheck {
     SiteId site = 0;
   };
   std::array<Step, 256> steps_{};      ///< sets that were extended last
+  /// A write that an engine's work was found to come after: the next cells have mostly the same.
+  struct Fine {
+    std::uint64_t work = 0;
+    Stamp write;
+  };
+  Fine fine_;
 };
 
 }  // namespace triptych::emulator

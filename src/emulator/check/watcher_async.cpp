@@ -104,6 +104,8 @@ void Watcher::async_touches(std::uint64_t token, const AsyncRange& range) {
     find(Check::barrier, w.site, 0, "an asynchronous copy writes over an mbarrier " + actors_.who(w.info, 0));
   }
   Accessor who;
+  who.known = w.known;
+  who.work = token + 1;
   who.info = &w.info;
   who.agent = range.written ? w.writer : w.reader;
   who.epoch = w.epoch;
@@ -114,12 +116,8 @@ void Watcher::async_touches(std::uint64_t token, const AsyncRange& range) {
   // Offsets within a CTA's shared memory are not at hand here; host addresses tell accesses apart as well.
   for (std::uint64_t done = 0; done < range.bytes;) {
     const auto part = static_cast<std::uint32_t>(std::min<std::uint64_t>(range.bytes - done, 1u << 30));
-    // Each warp of a wgmma has to know what it reads.
-    for (const Knowledge& known : w.known) {
-      who.known = &known;
-      races_.touch(who, Mask{1} << lane, range.space, reinterpret_cast<std::uint64_t>(range.host) + done,
-                   reinterpret_cast<std::uint64_t>(range.host) + done, part, range.written ? w.write : Access::read);
-    }
+    races_.touch(who, Mask{1} << lane, range.space, reinterpret_cast<std::uint64_t>(range.host) + done,
+                 reinterpret_cast<std::uint64_t>(range.host) + done, part, range.written ? w.write : Access::read);
     done += part;
   }
 }
