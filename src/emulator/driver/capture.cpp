@@ -7,11 +7,6 @@
 namespace triptych::emulator::driver {
 namespace {
 
-/// CUgraphEdgeData: eight bytes, all 0 for a plain dependency.
-struct EdgeData {
-  unsigned char bytes[8];
-};
-
 template <class Body>
 Result with(Stream* handle, Body&& body) {
   return in_context([&](Call& call) {
@@ -93,7 +88,7 @@ TRIPTYCH_CU Result cuStreamBeginCapture_v2(Stream* stream, int mode) {
   return with(stream, [&](Call& call, Stream& s) { return begin(call, s, mode, nullptr, {}); });
 }
 
-TRIPTYCH_CU Result cuStreamBeginCaptureToGraph(Stream* stream, Graph* graph, Node* const* nodes, const EdgeData*,
+TRIPTYCH_CU Result cuStreamBeginCaptureToGraph(Stream* stream, Graph* graph, Node* const* nodes, const void*,
                                                std::size_t count, int mode) {
   return with(stream, [&](Call& call, Stream& s) {
     if (!call.engine.graphs.holds(graph) || !are_nodes(call.engine, graph, nodes, count)) return Result::invalid_value;
@@ -113,7 +108,7 @@ TRIPTYCH_CU Result cuStreamIsCapturing(Stream* stream, int* to) {
 }
 
 TRIPTYCH_CU Result cuStreamGetCaptureInfo_v3(Stream* stream, int* to, std::uint64_t* id, Graph** graph, Node* const** nodes,
-                                             const EdgeData** edges, std::size_t* count) {
+                                             const void** edges, std::size_t* count) {
   return with(stream, [&](Call&, Stream& s) {
     if (to == nullptr) return Result::invalid_value;
     *to = status(s);
@@ -135,7 +130,7 @@ TRIPTYCH_CU Result cuStreamGetCaptureInfo(Stream* stream, int* to, std::uint64_t
 }
 
 /// CU_STREAM_ADD_CAPTURE_DEPENDENCIES (0) or _SET_ (1).
-TRIPTYCH_CU Result cuStreamUpdateCaptureDependencies_v2(Stream* stream, Node* const* nodes, const EdgeData*, std::size_t count,
+TRIPTYCH_CU Result cuStreamUpdateCaptureDependencies_v2(Stream* stream, Node* const* nodes, const void*, std::size_t count,
                                                         unsigned flags) {
   return with(stream, [&](Call& call, Stream& s) {
     if (s.capture == nullptr) return Result::illegal_state;

@@ -49,10 +49,10 @@ Found find(std::string_view name, int version, bool per_thread, void*& function)
 using namespace triptych::emulator::driver;
 
 /// flags: 0, 1 (legacy default stream) or 2 (the thread's). What is not found is no error, but null.
-TRIPTYCH_CU Result cuGetProcAddress_v2(const char* name, void** function, int version, std::uint64_t flags, Found* status) {
+TRIPTYCH_CU Result cuGetProcAddress_v2(const char* name, void** function, int version, std::uint64_t flags, int* status) {
   if (name == nullptr || function == nullptr || flags > 2 || version > driver_version) return Result::invalid_value;
   const Found found = find(name, version, flags == 2, *function);
-  if (status != nullptr) *status = found;
+  if (status != nullptr) *status = static_cast<int>(found);
   return Result::success;
 }
 

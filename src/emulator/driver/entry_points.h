@@ -28,6 +28,7 @@ Result cuInit(unsigned);
 Result cuDriverGetVersion(int*);
 Result cuGetErrorName(Result, const char**);
 Result cuGetErrorString(Result, const char**);
+Result cuGetProcAddress_v2(const char*, void**, int, std::uint64_t, int*);
 Result cuDeviceGetCount(int*);
 Result cuDeviceGetName(char*, int, DeviceHandle);
 Result cuDeviceGetUuid_v2(unsigned char*, DeviceHandle);
@@ -123,6 +124,9 @@ Result cuStreamAddCallback(Stream*, void (*)(Stream*, Result, void*), void*, uns
 Result cuStreamAttachMemAsync(Stream*, DevicePointer, std::size_t, unsigned);
 Result cuStreamBeginCapture_v2(Stream*, int);
 Result cuStreamEndCapture(Stream*, Graph**);
+Result cuStreamBeginCaptureToGraph(Stream*, Graph*, Node* const*, const void*, std::size_t, int);
+Result cuStreamGetCaptureInfo_v3(Stream*, int*, std::uint64_t*, Graph**, Node* const**, const void**, std::size_t*);
+Result cuStreamUpdateCaptureDependencies_v2(Stream*, Node* const*, const void*, std::size_t, unsigned);
 Result cuStreamIsCapturing(Stream*, int*);
 Result cuStreamGetAttribute(Stream*, int, LaunchAttributeValue*);
 Result cuStreamSetAttribute(Stream*, int, const LaunchAttributeValue*);

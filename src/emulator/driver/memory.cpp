@@ -90,8 +90,7 @@ TRIPTYCH_CU Result cuMemFree_v2(DevicePointer memory) {
     if (memory == 0) return Result::success;
     const auto begins = [&]() -> const Range* {
       const Range* range = engine.ranges.find(memory);
-      const bool ours = range != nullptr && range->begin == memory && !range->on_host() && range->kind != RangeKind::mapped;
-      return ours ? range : nullptr;
+      return range != nullptr && range->begin == memory && range->can_be_freed() ? range : nullptr;
     };
     const Range* range = begins();
     if (range == nullptr) return Result::invalid_value;

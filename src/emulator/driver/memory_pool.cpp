@@ -81,7 +81,7 @@ TRIPTYCH_CU Result cuMemFreeAsync(DevicePointer memory, Stream* handle) {
     Stream* stream = call.stream(handle);
     if (stream == nullptr) return Result::invalid_handle;
     const Range* range = call.engine.ranges.find(memory);
-    if (range == nullptr || range->begin != memory || range->on_host() || range->kind == RangeKind::mapped) return Result::invalid_value;
+    if (range == nullptr || range->begin != memory || !range->can_be_freed()) return Result::invalid_value;
     if (stream->capture != nullptr) return call.enqueue(handle, EmptyOperation{});
     if (range->pool != nullptr) range->pool->used -= range->bytes;
     call.engine.ranges.remove(memory);

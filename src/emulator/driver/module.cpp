@@ -47,6 +47,11 @@ Result load_ptx(Context& context, const std::string& ptx, const ErrorLog& log, L
     log.write(error.message);
     return Result::invalid_ptx;
   }
+  for (const auto& [variable, at] : module->code->address_of) {
+    engine.ranges.add({.begin = at, .bytes = std::max<std::uint64_t>(1, variable->bytes),
+                       .kind = variable->managed ? RangeKind::managed : RangeKind::device, .context = &context,
+                       .device = context.device, .id = engine.next_id(), .variable = true});
+  }
   for (const auto& f : module->code->functions) {
     if (!f->source->entry) continue;
     std::string name(f->source->name);
@@ -60,6 +65,7 @@ Result load_ptx(Context& context, const std::string& ptx, const ErrorLog& log, L
 void unload(LoadedModule* module) {
   Engine& engine = Engine::get();
   for (const auto& [name, function] : module->functions) engine.functions.erase(function.get());
+  for (const auto& [variable, at] : module->code->address_of) engine.ranges.remove(at);
   unload_module(engine.machine(), *module->code);
   for (const auto& library : engine.libraries) std::erase_if(library->modules, [&](const auto& m) { return m.second == module; });
   engine.modules.drop(module);

@@ -24,7 +24,10 @@ struct Range {
   unsigned flags = 0;            ///< as given when it was made
   Pool* pool = nullptr;
   std::uint64_t id = 0;
+  bool variable = false;         ///< a module's: it goes with the module
 
+  /// Whether cuMemFree gives it back.
+  bool can_be_freed() const { return !variable && !on_host() && kind != RangeKind::mapped; }
   bool on_host() const { return kind == RangeKind::host || kind == RangeKind::registered; }
 };
 
