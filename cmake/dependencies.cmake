@@ -86,6 +86,28 @@ else()
                   "${TRIPTYCH_INSTALL} libopenblas-dev")
 endif()
 
+# What nvcc compresses PTX with: of use to programs that bring such PTX to the software device. Not fetched.
+add_library(triptych_compression INTERFACE)
+foreach(row "zstd|ZSTD|zstd.h" "lz4|LZ4|lz4.h")
+  string(REPLACE "|" ";" row "${row}")
+  list(GET row 0 name)
+  list(GET row 1 NAME)
+  list(GET row 2 header)
+  find_library(TRIPTYCH_${NAME}_LIBRARY ${name})
+  find_path(TRIPTYCH_${NAME}_INCLUDE ${header})
+  mark_as_advanced(TRIPTYCH_${NAME}_LIBRARY TRIPTYCH_${NAME}_INCLUDE)
+  if(TRIPTYCH_${NAME}_LIBRARY AND TRIPTYCH_${NAME}_INCLUDE)
+    target_link_libraries(triptych_compression INTERFACE ${TRIPTYCH_${NAME}_LIBRARY})
+    target_include_directories(triptych_compression SYSTEM INTERFACE ${TRIPTYCH_${NAME}_INCLUDE})
+    target_compile_definitions(triptych_compression INTERFACE TRIPTYCH_HAVE_${NAME}=1)
+    triptych_report(${name} "" found "")
+  else()
+    target_compile_definitions(triptych_compression INTERFACE TRIPTYCH_HAVE_${NAME}=0)
+    triptych_report(${name} "-" "missing: no PTX compressed with it on the software device"
+                    "${TRIPTYCH_INSTALL} lib${name}-dev")
+  endif()
+endforeach()
+
 # Eigen as we use it. Its templates are instantiated in many objects, and the linker keeps one
 # copy of each: so everything that includes Eigen must see these same definitions.
 add_library(triptych_eigen INTERFACE)

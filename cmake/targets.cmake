@@ -103,19 +103,22 @@ function(triptych_program name source)
   triptych_on_demand(${name})
 endfunction()
 
-# triptych_emulator_library(name version folder): lib/emulator/lib<name>.so.<version> of
-# src/emulator/<folder>/*.cpp, which exports the toolkit's entry points and nothing else, so that programs
+# triptych_emulator_library(name version folder LINK targets...): lib/emulator/lib<name>.so.<version> of
+# src/emulator/<folder>/*.cpp, which exports what <folder>/exports.map names and nothing else, so that programs
 # that know nothing of it find the software device by LD_LIBRARY_PATH.
 function(triptych_emulator_library name version folder)
+  cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/emulator/${folder}/*.cpp)
+  set(exports ${PROJECT_SOURCE_DIR}/src/emulator/${folder}/exports.map)
   set(target triptych_emulator_${folder})
   add_library(${target} SHARED ${sources})
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
-  target_link_libraries(${target} PRIVATE triptych_emulator_decode Threads::Threads)
+  target_link_libraries(${target} PRIVATE ${arg_LINK})
   triptych_compile_flags(${target})
   set_target_properties(${target} PROPERTIES
     OUTPUT_NAME ${name} VERSION ${version} SOVERSION ${version} CXX_VISIBILITY_PRESET hidden
-    LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/emulator)
-  target_link_options(${target} PRIVATE -Wl,--exclude-libs,ALL)
+    LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/emulator
+    BUILD_RPATH "$ORIGIN" LINK_DEPENDS ${exports})
+  target_link_options(${target} PRIVATE -Wl,--version-script=${exports} -Wl,-z,nodelete)
   triptych_on_demand(${target})
 endfunction()

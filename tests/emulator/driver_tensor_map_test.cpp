@@ -1,33 +1,16 @@
 // Tensor maps through the Driver API, whose library is found at run time as a program's would be: a map is a
 // kernel's parameter, its box arrives in shared memory, and what cuda.h forbids is refused.
 // ctest: timeout=60 needs=triptych_emulator_driver
-#include <dlfcn.h>
-#include <gtest/gtest.h>
-
 #include <array>
-#include <cstdint>
 #include <cstring>
 #include <functional>
-#include <vector>
+
+#include "driver_api.h"
 
 namespace triptych::emulator::test {
 namespace {
 
-constexpr int success = 0, invalid_value = 1;
 constexpr int u16 = 1, f32 = 7;  // CUtensorMapDataType
-
-void* library() {
-  static void* const handle = dlopen(TRIPTYCH_EMULATOR "/libcuda.so.1", RTLD_NOW);
-  return handle;
-}
-
-/// Calls an entry point by its name.
-template <class... T>
-int cu(const char* name, T... arguments) {
-  auto* const function = reinterpret_cast<int (*)(T...)>(dlsym(library(), name));
-  if (function == nullptr) throw std::runtime_error(std::string(name) + " is not exported");
-  return function(arguments...);
-}
 
 struct alignas(64) Map {
   std::array<std::uint64_t, 16> opaque{};
@@ -48,21 +31,7 @@ struct Arguments {
   }
 };
 
-class DriverTensorMap : public ::testing::Test {
- protected:
-  void SetUp() override {
-    ASSERT_NE(library(), nullptr) << dlerror();
-    void* context = nullptr;
-    ASSERT_EQ(cu("cuInit", 0u), success);
-    ASSERT_EQ(cu("cuDevicePrimaryCtxRetain", &context, 0), success);
-    ASSERT_EQ(cu("cuCtxSetCurrent", context), success);
-  }
-  std::uint64_t allocate(std::size_t bytes) {
-    std::uint64_t address = 0;
-    EXPECT_EQ(cu("cuMemAlloc_v2", &address, bytes), success);
-    return address;
-  }
-};
+class DriverTensorMap : public DriverTest {};
 
 constexpr const char* copy_box = R"(
 .version 8.0

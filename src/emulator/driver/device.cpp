@@ -1,62 +1,37 @@
-// Initialisation, devices and contexts.
-#include <algorithm>
+// Initialisation and devices.
+#include <atomic>
+#include <cstdio>
 #include <cstring>
 
 #include "emulator/driver/api.h"
+#include "emulator/driver/device_attribute.h"
 
 namespace triptych::emulator::driver {
 namespace {
 
-bool is_initialised = false;
+std::atomic<bool> is_initialised{false};
 
-/// CUdevice_attribute by number; what is not listed is 0.
-int attribute_of(const DeviceLimits& l, Attribute which) {
-  switch (which) {
-    case 1: return l.threads_per_cta;              // MAX_THREADS_PER_BLOCK
-    case 2: case 3: return 1024;                   // MAX_BLOCK_DIM_X, Y
-    case 4: return 64;                             // MAX_BLOCK_DIM_Z
-    case 5: return 2147483647;                     // MAX_GRID_DIM_X
-    case 6: case 7: return 65535;                  // MAX_GRID_DIM_Y, Z
-    case 8: return 49152;                          // MAX_SHARED_MEMORY_PER_BLOCK
-    case 9: return 65536;                          // TOTAL_CONSTANT_MEMORY
-    case 10: return warp_size;                     // WARP_SIZE
-    case 11: return 2147483647;                    // MAX_PITCH
-    case 12: return l.registers_per_sm;            // MAX_REGISTERS_PER_BLOCK
-    case 13: return 1000000;                       // CLOCK_RATE, kHz: ticks, declared
-    case 16: return l.sms;                         // MULTIPROCESSOR_COUNT
-    case 19: return 1;                             // CAN_MAP_HOST_MEMORY
-    case 31: return 1;                             // CONCURRENT_KERNELS
-    case 38: return 52428800;                      // L2_CACHE_SIZE
-    case 39: return l.threads_per_sm;              // MAX_THREADS_PER_MULTIPROCESSOR
-    case 40: return 3;                             // ASYNC_ENGINE_COUNT
-    case 41: return 1;                             // UNIFIED_ADDRESSING
-    case 75: return l.architecture / 10;           // COMPUTE_CAPABILITY_MAJOR
-    case 76: return l.architecture % 10;           // COMPUTE_CAPABILITY_MINOR
-    case 78: return 1;                             // STREAM_PRIORITIES_SUPPORTED
-    case 81: return l.shared_per_sm;               // MAX_SHARED_MEMORY_PER_MULTIPROCESSOR
-    case 82: return l.registers_per_sm;            // MAX_REGISTERS_PER_MULTIPROCESSOR
-    case 83: return 1;                             // MANAGED_MEMORY
-    case 89: return 1;                             // CONCURRENT_MANAGED_ACCESS
-    case 95: return 1;                             // COOPERATIVE_LAUNCH
-    case 97: return l.shared_per_cta;              // MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
-    case 106: return l.ctas_per_sm;                // MAX_BLOCKS_PER_MULTIPROCESSOR
-    case 111: return static_cast<int>(shared_reserved);  // RESERVED_SHARED_MEMORY_PER_BLOCK
-    case 120: return l.architecture >= 90 ? 1 : 0; // CLUSTER_LAUNCH
-    default: return 0;
-  }
+/// What asking about a device fails with before it is looked at.
+Result refuse(DeviceHandle device, bool pointers) {
+  if (!initialised()) return Result::not_initialized;
+  if (!pointers) return Result::invalid_value;
+  return is_device(device) ? Result::success : Result::invalid_device;
 }
 
-bool is_device(DeviceHandle device) { return device >= 0 && device < Engine::get().device_count(); }
+const DeviceLimits& limits_of(DeviceHandle device) { return Engine::get().machine().limits(device); }
+
+int attribute(DeviceHandle device, Attribute which) {
+  return attribute_of(limits_of(device), device, Engine::get().device_count(), which);
+}
+
+/// CUdevprop.
+struct Properties {
+  int threads_per_block, block[3], grid[3], shared, constant, warp, pitch, registers, clock, texture_alignment;
+};
 
 }  // namespace
 
 bool initialised() { return is_initialised; }
-void set_initialised() { is_initialised = true; }
-
-Context*& current_context() {
-  thread_local Context* context = nullptr;
-  return context;
-}
 
 }  // namespace triptych::emulator::driver
 
@@ -64,14 +39,14 @@ using namespace triptych::emulator::driver;
 
 TRIPTYCH_CU Result cuInit(unsigned flags) {
   if (flags != 0) return Result::invalid_value;
-  Engine::get();
-  set_initialised();
+  if (Engine::get().device_count() == 0) return Result::no_device;
+  is_initialised = true;
   return Result::success;
 }
 
 TRIPTYCH_CU Result cuDriverGetVersion(int* version) {
   if (version == nullptr) return Result::invalid_value;
-  *version = 13000;
+  *version = driver_version;
   return Result::success;
 }
 
@@ -83,87 +58,79 @@ TRIPTYCH_CU Result cuDeviceGetCount(int* count) {
 }
 
 TRIPTYCH_CU Result cuDeviceGet(DeviceHandle* device, int ordinal) {
-  if (!initialised()) return Result::not_initialized;
-  if (device == nullptr) return Result::invalid_value;
-  if (!is_device(ordinal)) return Result::invalid_device;
+  if (const Result r = refuse(ordinal, device != nullptr); r != Result::success) return r;
   *device = ordinal;
   return Result::success;
 }
 
 TRIPTYCH_CU Result cuDeviceGetName(char* name, int bytes, DeviceHandle device) {
-  if (!initialised()) return Result::not_initialized;
-  if (name == nullptr || bytes < 1) return Result::invalid_value;
-  if (!is_device(device)) return Result::invalid_device;
-  const std::string& full = Engine::get().machine().limits(device).name;
-  const std::size_t length = std::min(full.size(), static_cast<std::size_t>(bytes) - 1);
-  std::memcpy(name, full.data(), length);
-  name[length] = 0;
+  if (const Result r = refuse(device, name != nullptr && bytes > 0); r != Result::success) return r;
+  std::snprintf(name, static_cast<std::size_t>(bytes), "%s", limits_of(device).name.c_str());
   return Result::success;
 }
 
 TRIPTYCH_CU Result cuDeviceTotalMem_v2(std::size_t* bytes, DeviceHandle device) {
-  if (!initialised()) return Result::not_initialized;
-  if (bytes == nullptr) return Result::invalid_value;
-  if (!is_device(device)) return Result::invalid_device;
-  *bytes = Engine::get().machine().limits(device).memory;
+  if (const Result r = refuse(device, bytes != nullptr); r != Result::success) return r;
+  *bytes = limits_of(device).memory;
   return Result::success;
 }
 
 TRIPTYCH_CU Result cuDeviceGetAttribute(int* value, Attribute which, DeviceHandle device) {
-  if (!initialised()) return Result::not_initialized;
-  if (value == nullptr) return Result::invalid_value;
-  if (!is_device(device)) return Result::invalid_device;
-  *value = attribute_of(Engine::get().machine().limits(device), which);
+  if (const Result r = refuse(device, value != nullptr && which >= 1 && which <= last_device_attribute); r != Result::success) return r;
+  *value = attribute(device, which);
   return Result::success;
 }
 
-TRIPTYCH_CU Result cuDevicePrimaryCtxRetain(Context** context, DeviceHandle device) {
-  if (!initialised()) return Result::not_initialized;
-  if (context == nullptr) return Result::invalid_value;
-  if (!is_device(device)) return Result::invalid_device;
-  *context = &Engine::get().primary(device);
+TRIPTYCH_CU Result cuDeviceComputeCapability(int* major, int* minor, DeviceHandle device) {
+  if (const Result r = refuse(device, major != nullptr && minor != nullptr); r != Result::success) return r;
+  *major = attribute(device, 75);
+  *minor = attribute(device, 76);
   return Result::success;
 }
 
-TRIPTYCH_CU Result cuDevicePrimaryCtxRelease_v2(DeviceHandle device) {
-  if (!initialised()) return Result::not_initialized;
-  return is_device(device) ? Result::success : Result::invalid_device;
-}
-
-/// Forgets a failed kernel's error: the device can be used again.
-TRIPTYCH_CU Result cuDevicePrimaryCtxReset_v2(DeviceHandle device) {
-  if (!initialised()) return Result::not_initialized;
-  if (!is_device(device)) return Result::invalid_device;
-  const std::lock_guard lock(Engine::get().mutex());
-  Engine::get().primary(device).failed = Result::success;
+TRIPTYCH_CU Result cuDeviceGetProperties(Properties* properties, DeviceHandle device) {
+  if (const Result r = refuse(device, properties != nullptr); r != Result::success) return r;
+  const auto a = [&](Attribute which) { return attribute(device, which); };
+  *properties = {a(1), {a(2), a(3), a(4)}, {a(5), a(6), a(7)}, a(8), a(9), a(10), a(11), a(12), a(13), a(14)};
   return Result::success;
 }
 
-TRIPTYCH_CU Result cuCtxSetCurrent(Context* context) {
-  if (!initialised()) return Result::not_initialized;
-  current_context() = context;
+TRIPTYCH_CU Result cuDeviceGetUuid_v2(unsigned char* uuid, DeviceHandle device) {
+  if (const Result r = refuse(device, uuid != nullptr); r != Result::success) return r;
+  std::memcpy(uuid, "triptych-device", 16);
+  uuid[15] = static_cast<unsigned char>(device);
+  return Result::success;
+}
+TRIPTYCH_CU_ALIAS(cuDeviceGetUuid, cuDeviceGetUuid_v2)
+
+/// Locally unique identifiers are those of another operating system.
+TRIPTYCH_CU Result cuDeviceGetLuid(char* luid, unsigned* mask, DeviceHandle device) {
+  const Result r = refuse(device, luid != nullptr && mask != nullptr);
+  return r == Result::success ? Result::not_supported : r;
+}
+
+TRIPTYCH_CU Result cuDeviceGetPCIBusId(char* id, int bytes, DeviceHandle device) {
+  if (const Result r = refuse(device, id != nullptr && bytes > 0); r != Result::success) return r;
+  std::snprintf(id, static_cast<std::size_t>(bytes), "0000:%02X:00.0", device + 1);
   return Result::success;
 }
 
-TRIPTYCH_CU Result cuCtxGetCurrent(Context** context) {
-  if (!initialised()) return Result::not_initialized;
-  if (context == nullptr) return Result::invalid_value;
-  *context = current_context();
+TRIPTYCH_CU Result cuDeviceGetByPCIBusId(DeviceHandle* device, const char* id) {
+  if (const Result r = refuse(0, device != nullptr && id != nullptr); r != Result::success) return r;
+  unsigned domain = 0, bus = 0, slot = 0;
+  if (std::sscanf(id, "%x:%x:%x", &domain, &bus, &slot) != 3 &&
+      (domain = 0, std::sscanf(id, "%x:%x", &bus, &slot) != 2)) {
+    return Result::invalid_value;
+  }
+  const int found = static_cast<int>(bus) - 1;
+  if (domain != 0 || slot != 0 || !is_device(found)) return Result::invalid_device;
+  *device = found;
   return Result::success;
 }
 
-TRIPTYCH_CU Result cuCtxGetDevice(DeviceHandle* device) {
-  if (!initialised()) return Result::not_initialized;
-  if (device == nullptr) return Result::invalid_value;
-  if (current_context() == nullptr) return Result::invalid_context;
-  *device = current_context()->device;
+/// CU_EXEC_AFFINITY_TYPE_SM_COUNT: as of a device that another process does not share.
+TRIPTYCH_CU Result cuDeviceGetExecAffinitySupport(int* supported, int type, DeviceHandle device) {
+  if (const Result r = refuse(device, supported != nullptr && type == 0); r != Result::success) return r;
+  *supported = 0;
   return Result::success;
-}
-
-TRIPTYCH_CU Result cuCtxSynchronize() {
-  Call call;
-  if (call.refused()) return call.result;
-  Context& context = *call.context;
-  call.engine.wait(call.lock, [&] { return call.engine.all_idle(context.device) || context.failed != Result::success; });
-  return context.failed;
 }

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 
 namespace triptych::emulator::driver {
 namespace {
@@ -35,8 +36,9 @@ MachineOptions options_from_environment() {
 }  // namespace
 
 Engine& Engine::get() {
-  static Engine engine;
-  return engine;
+  // It is never ended: programs call the API while the process ends.
+  static Engine* const engine = new Engine;
+  return *engine;
 }
 
 Engine::Engine() : machine_(std::make_unique<Machine>(options_from_environment())) {
@@ -45,26 +47,57 @@ Engine::Engine() : machine_(std::make_unique<Machine>(options_from_environment()
     std::fflush(stdout);
   };
   for (int d = 0; d < device_count(); ++d) {
-    streams_.push_back(std::make_unique<Stream>());
-    streams_.back()->device = d;
-    primary_.push_back({.device = d, .primary = true});
+    primary_.push_back(make_context(d, 0));
+    primary_.back()->primary = true;
   }
-  thread_ = std::thread([this] { loop(); });
+  std::thread([this] { loop(); }).detach();
+  std::thread([this] { host_loop(); }).detach();
 }
 
-Engine::~Engine() {
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-  }
-  work_.notify_all();
-  thread_.join();
+Context* Engine::make_context(int device, unsigned flags, std::vector<int> sms) {
+  Context* context = contexts.make(Context{.device = device, .flags = flags, .id = next_id(), .sms = std::move(sms)});
+  context->default_stream = make_stream(*context, true, 0);
+  return context;
 }
 
-void Engine::enqueue(Stream& stream, Work work) {
+void Engine::drop_context(Context* context) {
+  std::vector<LoadedModule*> loaded;
+  for (const auto& m : modules) {
+    if (m->context == context) loaded.push_back(m.get());
+  }
+  for (LoadedModule* m : loaded) unload(m);
+  std::vector<std::uint64_t> memory;
+  for (const auto& [begin, range] : ranges) {
+    if (range.context == context && range.kind != RangeKind::mapped) memory.push_back(begin);
+  }
+  for (const std::uint64_t begin : memory) {
+    machine_->memory().release(begin);
+    ranges.remove(begin);
+  }
+  std::vector<Stream*> own;
+  for (const auto& s : streams) {
+    if (s->context == context && (!context->primary || s.get() != context->default_stream)) own.push_back(s.get());
+  }
+  for (Stream* s : own) streams.drop(s);
+  if (!context->primary) {
+    contexts.drop(context);
+    return;
+  }
+  *context = Context{.device = context->device, .primary = true, .id = context->id, .default_stream = context->default_stream};
+  context->default_stream->work.clear();
+}
+
+Result Engine::enqueue(Stream& stream, Operation operation) {
+  if (stream.capture != nullptr) {
+    if (stream.capture->invalidated) return Result::stream_capture_invalidated;
+    stream.tail = {add_node(*stream.capture->graph, std::move(operation), stream.tail)};
+    return Result::success;
+  }
+  Work work = work_of(*this, *stream.context, operation, stream.id);
   work.number = next_work_++;
   stream.work.push_back(std::move(work));
   work_.notify_one();
+  return Result::success;
 }
 
 void Engine::wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& condition) {
@@ -74,36 +107,24 @@ void Engine::wait(std::unique_lock<std::mutex>& lock, const std::function<bool()
   --waiting_;
 }
 
-bool Engine::all_idle(int device) const {
-  for (const auto& s : streams_) {
-    if (s->device == device && !s->work.empty()) return false;
+bool Engine::all_idle(const Context& context) const {
+  for (const auto& s : streams) {
+    if (s->context == &context && !s->work.empty()) return false;
   }
   return true;
 }
 
-Stream& Engine::default_stream(int device) { return *streams_[static_cast<std::size_t>(device)]; }
-
-Stream* Engine::make_stream(int device, bool blocking, int priority) {
-  auto stream = std::make_unique<Stream>();
-  stream->device = device;
-  stream->blocking = blocking;
-  stream->priority = priority;
-  stream->id = next_stream_++;
-  streams_.push_back(std::move(stream));
-  return streams_.back().get();
-}
-
-void Engine::forget(Stream* stream) {
-  std::erase_if(streams_, [&](const auto& s) { return s.get() == stream; });
+Stream* Engine::make_stream(Context& context, bool blocking, int priority) {
+  return streams.make(Stream{.context = &context, .blocking = blocking, .priority = priority, .id = next_id()});
 }
 
 /// The default stream and blocking streams wait for each other's work that was enqueued before.
 bool Engine::may_begin(const Stream& stream) const {
-  const bool is_default = &stream == streams_[static_cast<std::size_t>(stream.device)].get();
+  const bool is_default = &stream == stream.context->default_stream;
   if (!is_default && !stream.blocking) return true;
-  for (const auto& other : streams_) {
-    if (other.get() == &stream || other->device != stream.device) continue;
-    const bool other_default = other == streams_[static_cast<std::size_t>(other->device)];
+  for (const auto& other : streams) {
+    if (other.get() == &stream || other->context != stream.context) continue;
+    const bool other_default = other.get() == other->context->default_stream;
     if (!(is_default ? other->blocking : other_default)) continue;
     if (!other->work.empty() && (other->work.front().begun || other->work.front().number < stream.work.front().number)) {
       return false;
@@ -112,63 +133,97 @@ bool Engine::may_begin(const Stream& stream) const {
   return true;
 }
 
-/// Begins and ends what can be. True if anything changed.
-bool Engine::turn() {
+/// Begins and ends what can be, in order. True if anything changed.
+bool Engine::turn(Stream& s) {
   bool any = false;
-  for (std::size_t i = 0; i < streams_.size(); ++i) {
-    Stream& s = *streams_[i];
-    while (!s.work.empty()) {
-      Work& head = s.work.front();
-      if (!head.begun) {
-        if (!may_begin(s)) break;
-        head.begun = true;
-        if (head.begin()) {
-          s.work.pop_front();
-          any = true;
-          continue;
-        }
-        any = true;
+  while (!s.work.empty()) {
+    Work& head = s.work.front();
+    if (!head.begun) {
+      if (!may_begin(s)) break;
+      head.begun = any = true;
+      if (head.begin()) {
+        s.work.pop_front();
+        continue;
       }
-      if (!head.done()) break;
-      s.work.pop_front();
-      any = true;
     }
+    // What began early has nothing before it any more.
+    if (head.launch != nullptr) head.launch->prerequisites_done = 1;
+    if (!head.done()) break;
+    s.work.pop_front();
+    any = true;
+  }
+  // A programmatic launch begins once the grid before it lets it; it waits for that grid's end by itself.
+  for (std::size_t i = 1; i < s.work.size(); ++i) {
+    Work &before = s.work[i - 1], &next = s.work[i];
+    if (!before.begun || before.launch == nullptr || !before.launch->dependents_may_start()) break;
+    if (next.launch == nullptr || !next.launch->programmatic) break;
+    if (next.begun) continue;
+    next.launch->prerequisites_done = 0;
+    next.begun = any = true;
+    if (next.begin()) break;
   }
   return any;
 }
 
+bool Engine::turn() {
+  bool any = false;
+  for (const auto& stream : streams) any = turn(*stream) || any;
+  return any;
+}
+
 void Engine::loop() {
+  using std::chrono::microseconds, std::chrono::milliseconds;
   std::unique_lock lock(mutex_);
-  while (!stop_) {
+  while (true) {
     bool any = turn();
     const Progress progress = machine_->step();
     if (progress == Progress::running) any = true;
     if (progress == Progress::stuck && !any) {
       // Only the host could help. If some thread of it waits for this work and nothing else is under way,
       // it is a deadlock; else it gets the time to write.
-      const auto patience = std::chrono::milliseconds(setting("TRIPTYCH_DEADLOCK_MS", 1000));
+      const milliseconds patience(setting("TRIPTYCH_DEADLOCK_MS", 1000));
       done_.notify_all();
       if (waiting_ > 0 && work_.wait_for(lock, patience) == std::cv_status::timeout &&
           machine_->step() == Progress::stuck && !turn()) {
         machine_->abort(FaultKind::deadlock, "deadlock: nothing can go on\n" + machine_->blocked());
       }
-      if (waiting_ == 0) work_.wait_for(lock, std::chrono::milliseconds(1));
+      if (waiting_ == 0) work_.wait_for(lock, milliseconds(1));
       continue;
     }
+    done_.notify_all();
     if (any) {
-      done_.notify_all();
       // Host threads that want in get their turn.
       lock.unlock();
       lock.lock();
-    } else {
-      done_.notify_all();
-      work_.wait_for(lock, std::chrono::milliseconds(50));
+      continue;
     }
+    // Streams that wait for a value in memory look at it again soon.
+    bool pending = false;
+    for (const auto& s : streams) pending = pending || !s->work.empty();
+    work_.wait_for(lock, pending ? microseconds(200) : microseconds(50000));
   }
 }
 
-void Engine::fail(int device, FaultKind kind, const std::string& report) {
-  Context& context = primary(device);
+void Engine::call_on_host(std::function<void()> function, std::shared_ptr<bool> over) {
+  host_calls_.emplace_back(std::move(function), std::move(over));
+  host_work_.notify_one();
+}
+
+void Engine::host_loop() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    host_work_.wait(lock, [this] { return !host_calls_.empty(); });
+    const auto [function, over] = std::move(host_calls_.front());
+    host_calls_.pop_front();
+    lock.unlock();
+    function();
+    lock.lock();
+    *over = true;
+    work_.notify_one();
+  }
+}
+
+void Engine::fail(Context& context, FaultKind kind, const std::string& report) {
   if (context.failed != Result::success) return;
   context.failed = result_of(kind);
   context.report = report;

@@ -1,140 +1,123 @@
-// Memory, copies and fills.
-#include <cstring>
+// Memory: plain, pitched and managed.
+#include "emulator/driver/memory.h"
 
-#include "emulator/driver/api.h"
+#include <algorithm>
 
 namespace triptych::emulator::driver {
 namespace {
 
 constexpr std::uint64_t alignment = 256;
-
-/// Enqueues work that the engine does at once when its turn comes; device addresses are checked then.
-template <class F>
-Result enqueue_now(Call& call, Stream* handle, F&& body) {
-  Context& context = *call.context;
-  call.engine.enqueue(call.stream(handle), {.begin = [body, &context] {
-                                              if (context.failed == Result::success) body();
-                                              return true;
-                                            }});
-  return Result::success;
-}
-
-bool holds(Call& call, DevicePointer address, std::size_t bytes) {
-  return bytes == 0 || call.engine.machine().memory().find(address, bytes).end != 0;
-}
-
-Result copy(Call& call, void* to, const void* from, std::size_t bytes, Stream* stream) {
-  return enqueue_now(call, stream, [=] { std::memmove(to, from, bytes); });
-}
-
-void* host(DevicePointer address) { return reinterpret_cast<void*>(address); }
-
-template <class T>
-Result fill(Call& call, DevicePointer to, T value, std::size_t count, Stream* stream) {
-  if (!holds(call, to, count * sizeof(T)) || to % sizeof(T) != 0) return Result::invalid_value;
-  return enqueue_now(call, stream, [=] { std::fill_n(static_cast<T*>(host(to)), count, value); });
-}
+constexpr std::size_t pitch_alignment = 512;
+constexpr int host_memory = -1;
 
 }  // namespace
+
+std::uint32_t access_mask(Engine& engine, int device) {
+  std::uint32_t mask = 1u << device;
+  for (const auto& c : engine.contexts) {
+    if ((c->peers >> device & 1) != 0) mask |= 1u << c->device;
+  }
+  return mask;
+}
+
+std::uint64_t allocate(Engine& engine, Context& context, std::size_t bytes, RangeKind kind, unsigned flags, Pool* pool) {
+  const int device = pool != nullptr ? pool->device : context.device;
+  const bool everywhere = kind == RangeKind::host || kind == RangeKind::managed;
+  const std::uint64_t limit = engine.machine().limits(device).memory, used = engine.ranges.used(device);
+  if (kind != RangeKind::host && bytes > limit - std::min(limit, used)) return 0;
+  auto& memory = engine.machine().memory();
+  const std::uint64_t begin = memory.allocate(bytes, alignment, everywhere ? host_memory : device);
+  if (begin == 0) return 0;
+  if (!everywhere) {
+    const std::uint32_t mask = access_mask(engine, device) | (pool != nullptr ? pool->access : 0);
+    memory.set_access(begin, mask, mask);
+  }
+  engine.ranges.add({.begin = begin, .bytes = bytes, .kind = kind, .context = &context, .device = device, .flags = flags,
+                     .pool = pool, .id = engine.next_id()});
+  if (pool != nullptr) {
+    pool->used += bytes;
+    pool->high = std::max(pool->high, pool->used);
+  }
+  return begin;
+}
+
+void release(Engine& engine, const Range& range) {
+  if (range.pool != nullptr) range.pool->used -= range.bytes;
+  const std::uint64_t begin = range.begin;
+  engine.machine().memory().release(begin);
+  engine.ranges.remove(begin);
+}
+
+bool holds(Engine& engine, DevicePointer address, std::size_t bytes) {
+  return bytes == 0 || engine.machine().memory().find(address, bytes).end != 0;
+}
+
 }  // namespace triptych::emulator::driver
 
 using namespace triptych::emulator::driver;
 
 TRIPTYCH_CU Result cuMemAlloc_v2(DevicePointer* memory, std::size_t bytes) {
-  Call call;
-  if (call.refused()) return call.result;
-  if (memory == nullptr || bytes == 0) return Result::invalid_value;
-  const std::uint64_t limit = call.engine.machine().limits(call.device()).memory;
-  auto& all = call.engine.machine().memory();
-  if (bytes > limit || all.used() > limit - bytes) return Result::out_of_memory;
-  *memory = all.allocate(bytes, alignment, call.device());
-  return *memory != 0 ? Result::success : Result::out_of_memory;
+  return in_context([&](Call& call) {
+    if (memory == nullptr || bytes == 0) return Result::invalid_value;
+    *memory = allocate(call.engine, *call.context, bytes, RangeKind::device, 0);
+    return *memory != 0 ? Result::success : Result::out_of_memory;
+  });
 }
 
-/// Freeing waits for the device, as a real driver does.
+TRIPTYCH_CU Result cuMemAllocPitch_v2(DevicePointer* memory, std::size_t* pitch, std::size_t width, std::size_t height,
+                                      unsigned element) {
+  if (memory == nullptr || pitch == nullptr || width == 0 || height == 0) return Result::invalid_value;
+  if (element != 4 && element != 8 && element != 16) return Result::invalid_value;
+  const std::size_t row = (width + pitch_alignment - 1) / pitch_alignment * pitch_alignment;
+  if (row < width || row > ~std::size_t{0} / height) return Result::out_of_memory;
+  const Result r = cuMemAlloc_v2(memory, row * height);
+  if (r == Result::success) *pitch = row;
+  return r;
+}
+
+/// CU_MEM_ATTACH_GLOBAL (1), _HOST (2) or _SINGLE (4): host and device see the same bytes in any case.
+TRIPTYCH_CU Result cuMemAllocManaged(DevicePointer* memory, std::size_t bytes, unsigned flags) {
+  return in_context([&](Call& call) {
+    if (memory == nullptr || bytes == 0 || (flags != 1 && flags != 2)) return Result::invalid_value;
+    *memory = allocate(call.engine, *call.context, bytes, RangeKind::managed, flags);
+    return *memory != 0 ? Result::success : Result::out_of_memory;
+  });
+}
+
+/// Freeing waits for the context, as a real driver does.
 TRIPTYCH_CU Result cuMemFree_v2(DevicePointer memory) {
-  Call call;
-  if (call.context == nullptr) return call.result;
-  if (memory == 0) return Result::success;
-  Context& context = *call.context;
-  call.engine.wait(call.lock, [&] { return call.engine.all_idle(context.device) || context.failed != Result::success; });
-  return call.engine.machine().memory().release(memory) ? Result::success : Result::invalid_value;
+  return in_engine([&](Engine& engine, auto& lock) {
+    if (memory == 0) return Result::success;
+    const auto begins = [&]() -> const Range* {
+      const Range* range = engine.ranges.find(memory);
+      return range != nullptr && range->begin == memory && range->can_be_freed() ? range : nullptr;
+    };
+    const Range* range = begins();
+    if (range == nullptr) return Result::invalid_value;
+    engine.wait(lock, [&, context = range->context] {
+      return !engine.contexts.holds(context) || engine.all_idle(*context) || context->failed != Result::success;
+    });
+    if ((range = begins()) == nullptr) return Result::invalid_value;
+    release(engine, *range);
+    return Result::success;
+  });
 }
 
 TRIPTYCH_CU Result cuMemGetInfo_v2(std::size_t* available, std::size_t* total) {
-  Call call;
-  if (call.refused()) return call.result;
-  if (available == nullptr || total == nullptr) return Result::invalid_value;
-  *total = call.engine.machine().limits(call.device()).memory;
-  *available = *total - std::min<std::size_t>(*total, call.engine.machine().memory().used());
-  return Result::success;
+  return in_context([&](Call& call) {
+    if (available == nullptr || total == nullptr) return Result::invalid_value;
+    *total = call.engine.machine().limits(call.device()).memory;
+    *available = *total - std::min<std::size_t>(*total, call.engine.ranges.used(call.device()));
+    return Result::success;
+  });
 }
 
-TRIPTYCH_CU Result cuMemcpyHtoDAsync_v2(DevicePointer to, const void* from, std::size_t bytes, Stream* stream) {
-  Call call;
-  if (call.refused()) return call.result;
-  if (!holds(call, to, bytes)) return Result::invalid_value;
-  // Pageable memory may be reused on return: it is read now.
-  auto data = std::make_shared<std::vector<std::uint8_t>>(static_cast<const std::uint8_t*>(from),
-                                                          static_cast<const std::uint8_t*>(from) + bytes);
-  Context& context = *call.context;
-  call.engine.enqueue(call.stream(stream), {.begin = [data, to, &context] {
-                                              if (context.failed == Result::success) std::memcpy(host(to), data->data(), data->size());
-                                              return true;
-                                            }});
-  return Result::success;
-}
-
-TRIPTYCH_CU Result cuMemcpyDtoHAsync_v2(void* to, DevicePointer from, std::size_t bytes, Stream* stream) {
-  Call call;
-  if (call.refused()) return call.result;
-  if (!holds(call, from, bytes)) return Result::invalid_value;
-  copy(call, to, host(from), bytes, stream);
-  return call.finish(call.stream(stream));
-}
-
-TRIPTYCH_CU Result cuMemcpyDtoDAsync_v2(DevicePointer to, DevicePointer from, std::size_t bytes, Stream* stream) {
-  Call call;
-  if (call.refused()) return call.result;
-  if (!holds(call, to, bytes) || !holds(call, from, bytes)) return Result::invalid_value;
-  return copy(call, host(to), host(from), bytes, stream);
-}
-
-TRIPTYCH_CU Result cuMemcpyHtoD_v2(DevicePointer to, const void* from, std::size_t bytes) {
-  Call call;
-  if (call.refused()) return call.result;
-  if (!holds(call, to, bytes)) return Result::invalid_value;
-  copy(call, host(to), from, bytes, nullptr);
-  return call.finish(call.stream(nullptr));
-}
-
-TRIPTYCH_CU Result cuMemcpyDtoH_v2(void* to, DevicePointer from, std::size_t bytes) {
-  return cuMemcpyDtoHAsync_v2(to, from, bytes, nullptr);
-}
-
-TRIPTYCH_CU Result cuMemcpyDtoD_v2(DevicePointer to, DevicePointer from, std::size_t bytes) {
-  return cuMemcpyDtoDAsync_v2(to, from, bytes, nullptr);
-}
-
-TRIPTYCH_CU Result cuMemsetD8Async(DevicePointer to, unsigned char value, std::size_t count, Stream* stream) {
-  Call call;
-  return call.refused() ? call.result : fill<std::uint8_t>(call, to, value, count, stream);
-}
-
-TRIPTYCH_CU Result cuMemsetD16Async(DevicePointer to, unsigned short value, std::size_t count, Stream* stream) {
-  Call call;
-  return call.refused() ? call.result : fill<std::uint16_t>(call, to, value, count, stream);
-}
-
-TRIPTYCH_CU Result cuMemsetD32Async(DevicePointer to, unsigned value, std::size_t count, Stream* stream) {
-  Call call;
-  return call.refused() ? call.result : fill<std::uint32_t>(call, to, value, count, stream);
-}
-
-TRIPTYCH_CU Result cuMemsetD8_v2(DevicePointer to, unsigned char value, std::size_t count) {
-  return cuMemsetD8Async(to, value, count, nullptr);
-}
-
-TRIPTYCH_CU Result cuMemsetD32_v2(DevicePointer to, unsigned value, std::size_t count) {
-  return cuMemsetD32Async(to, value, count, nullptr);
+TRIPTYCH_CU Result cuMemGetAddressRange_v2(DevicePointer* begin, std::size_t* bytes, DevicePointer address) {
+  return in_context([&](Call& call) {
+    const Range* range = call.engine.ranges.find(address);
+    if (range == nullptr) return Result::not_found;
+    give(begin, range->begin);
+    give(bytes, range->bytes);
+    return Result::success;
+  });
 }
