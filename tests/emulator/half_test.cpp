@@ -97,11 +97,13 @@ TEST(Half, Arithmetic) {
 // A factor that a tensor copy has put out of bounds makes the result zero; an addend does not.
 TEST(Half, OutOfBounds) {
   for (const Type type : {Type::f16, Type::bf16}) {
-    for (const bool relu : {false, true}) {
-      expect_both(relu ? "fma.rn.oob.relu" : "fma.rn.oob", type, 3, [&](const Format& f, const Bits& s) {
+    for (const std::string clamp : {"", ".relu", ".sat"}) {
+      if (clamp == ".sat" && type == Type::bf16) continue;
+      expect_both("fma.rn.oob" + clamp, type, 3, [&](const Format& f, const Bits& s) {
         if (without_sign(f, s[0]) == 0x7FF7 || without_sign(f, s[1]) == 0x7FF7) return std::uint64_t{0};
         const std::uint64_t d = arithmetic(f, "fma", s);
-        return relu && f.is_negative(d) ? 0 : d;
+        if (!clamp.empty() && f.is_negative(d)) return std::uint64_t{0};
+        return clamp == ".sat" ? (f.is_nan(d) ? 0 : std::min(d, one_of(f))) : d;
       });
     }
   }

@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <bit>
+#include <cfenv>
 #include <cmath>
 #include <cstdint>
 #include <functional>
 #include <random>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -96,6 +98,15 @@ inline double fused_sum(const std::vector<Number>& a, const std::vector<Number>&
     sum += std::trunc(std::ldexp(a[k].significand * b[k].significand, fraction_bits + a[k].exponent + b[k].exponent - largest));
   }
   return std::ldexp(sum, largest - fraction_bits);
+}
+
+/// std::fma in another rounding mode of the host, which volatile keeps where it belongs.
+inline double fma_rounded(double a, double b, double c, std::string_view mode) {
+  volatile double x = a, y = b, z = c;
+  std::fesetround(mode == "rz" ? FE_TOWARDZERO : mode == "rm" ? FE_DOWNWARD : mode == "rp" ? FE_UPWARD : FE_TONEAREST);
+  volatile double result = std::fma(x, y, z);
+  std::fesetround(FE_TONEAREST);
+  return result;
 }
 
 /// Random bits of an element: numbers of similar size, of any size, or special ones.

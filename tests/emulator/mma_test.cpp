@@ -56,13 +56,13 @@ TEST(Mma, Integers) {
 }
 
 TEST(Mma, Doubles) {
-  for (const std::string rn : {"", ".rn"}) {
+  for (const std::string mode : {"", "rn", "rz", "rm", "rp"}) {
     for (const auto& [m, k] : {std::pair{8, 4}, {16, 4}, {16, 8}, {16, 16}}) {
-      const Case c{m, k, Type::f64, Type::f64, Type::f64, fmt::format(".m{}n8k{}.row.col{}.f64.f64.f64.f64", m, k, rn)};
+      const Case c{m, k, Type::f64, Type::f64, Type::f64, fmt::format(".m{}n8k{}.row.col{}{}.f64.f64.f64.f64", m, k, mode.empty() ? "" : ".", mode)};
       Result r = multiply(c, false, false, 6);
       each(c, [&](int row, int column) {
         auto sum = std::bit_cast<double>(r.c({row, column}));
-        for (int i = 0; i < k; ++i) sum = std::fma(std::bit_cast<double>(r.a({row, i})), std::bit_cast<double>(r.b({i, column})), sum);
+        for (int i = 0; i < k; ++i) sum = fma_rounded(std::bit_cast<double>(r.a({row, i})), std::bit_cast<double>(r.b({i, column})), sum, mode);
         ASSERT_EQ(std::bit_cast<double>(r.d({row, column})), sum) << c.words;
       });
     }
@@ -146,6 +146,20 @@ TEST(Mma, FourProductsOfEightLanes) {
         expect_quads(a_column, b_column, Type::f32, Type::f32, exact);
       }
     }
+  }
+}
+
+// As ptxas: halves may be .b32 or .f16x2, what has no register type of its own .b32 alone, the others any of 32 bits.
+TEST(Mma, TypesOfRegisters) {
+  const auto error = [](const std::string& type, const std::string& shape, const std::string& types) {
+    return error_of(fmt::format(".visible .entry k()\n{{\n.reg .{} a<4>; .reg .b32 b<2>; .reg .f32 c<4>, d<4>;\n"
+                                "mma.sync.aligned.{}.row.col.f32.{}.f32 {{d0, d1, d2, d3}}, {{a0, a1, a2, a3}}, {{b0, b1}}, {{c0, c1, c2, c3}};\nret;\n}}\n", type, shape, types));
+  };
+  for (const std::string type : {"b32", "f16x2", "u32", "s32", "f32"}) {
+    EXPECT_EQ(error(type, "m16n8k16", "f16.f16").empty(), type == "b32" || type == "f16x2") << type;
+    EXPECT_EQ(error(type, "m16n8k16", "bf16.bf16").empty(), type == "b32") << type;
+    EXPECT_EQ(error(type, "m16n8k8", "tf32.tf32").empty(), type == "b32") << type;
+    EXPECT_EQ(error(type, "m16n8k32", "e4m3.e4m3"), "") << type;
   }
 }
 

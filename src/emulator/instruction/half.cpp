@@ -147,6 +147,9 @@ struct UnlessOutOfBounds {
 };
 template <class Half>
 Run guarded_of(const Choice& c) {
+  if constexpr (std::is_same_v<Half, F16>) {
+    if (c.has("sat")) return one_or_two<UnlessOutOfBounds<Rounded<Half, Fma, false, Clamp::sat>>, 3>(c);
+  }
   return c.has("relu") ? one_or_two<UnlessOutOfBounds<Rounded<Half, Fma, false, Clamp::relu>>, 3>(c)
                        : one_or_two<UnlessOutOfBounds<Rounded<Half, Fma>>, 3>(c);
 }
@@ -195,7 +198,8 @@ const Form table[] = {
     BOTH("bf16", "sub{.rn}", TWO, (arithmetic<Sub, 2>), 78, 90),
     BOTH("bf16", "mul{.rn}", TWO, (arithmetic<Mul, 2>), 78, 90),
     BOTH("bf16", "fma.rn{.relu}", THREE, (arithmetic<Fma, 3>), 70, 80),
-    BOTH("f16", "fma.rn.oob{.relu}", THREE, guarded, 81, 90),
+    BOTH("f16", "fma.rn.oob{.sat}", THREE, guarded, 81, 90),
+    BOTH("f16", "fma.rn.oob.relu", THREE, guarded, 81, 90),
     BOTH("bf16", "fma.rn.oob{.relu}", THREE, guarded, 81, 90),
     BOTH("f16", "min{.ftz}{.NaN}", TWO, extreme<false>, 70, 80),
     BOTH("f16", "max{.ftz}{.NaN}", TWO, extreme<true>, 70, 80),

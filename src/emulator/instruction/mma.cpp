@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "emulator/instruction/dispatch.h"
+#include "emulator/instruction/float.h"
 #include "emulator/instruction/fragment.h"
 #include "emulator/instruction/matrix.h"
 #include "emulator/instruction/sparse.h"
@@ -167,38 +168,47 @@ Run choose(Choice& c) {
   const int strips = static_cast<int>(p.strips()), results = static_cast<int>(p.results());
   c.vector_length = {results, groups * strips, p.sparse ? 2 * groups : groups, results};
   c.ticks = 16;
-  return run;
+  return with_rounding<run>(c["R"]);
 }
 
 constexpr std::uint8_t f = Instr::control | Instr::aligned | Instr::tensor;
 #define MMA(shapes) "mma.sync.aligned.<P: " shapes ">.row.col"
-#define F32 "=?*f32, ?*b32, ?*b32, ?*f32"
-#define B32 "=?*b32, ?*b32, ?*b32, ?*b32"
+// The types of registers are ptxas' own: of bf16x2 and tf32 untyped ones alone.
+#define F32(ab) "=?*f32, ?*" ab ", ?*" ab ", ?*f32"
+#define F16(ab) "=?*f16x2, ?*" ab ", ?*" ab ", ?*f16x2"
 #define S32 "=?*s32, ?*b32, ?*b32, ?*s32"
+#define F64 "=?*f64, ?*f64, ?*f64, ?*f64"
 #define SPARSE_OF(kind, shapes, types, operands, run, version, target) \
-    {"mma.<S: " kind ">.sync.aligned.<P: " shapes ">.row.col" types, operands ", b32, imm", choose<run>, f, version, target, false, "mma_sparse"}
+    {"mma.<S: " kind ">.sync.aligned.<P: " shapes ">.row.col" types, operands ", !b32, imm", choose<run>, f, version, target, false, "mma_sparse"}
 #define SPARSE(shapes, types, operands, run, version, target)        \
     SPARSE_OF("sp", shapes, types, operands, run, version, target), \
         SPARSE_OF("sp::ordered_metadata", shapes, types, operands, run, 85, target)
 const Form table[] = {
-    {MMA("m16n8k8 m16n8k16") ".f32.<A: f16>.<B: f16>.f32", F32, choose<floats>, f, 65, 80, false, "mma"},
-    {MMA("m16n8k8 m16n8k16") ".<D: f16>.<A: f16>.<B: f16>.<C: f16>", B32, choose<floats>, f, 65, 80, false, "mma"},
-    {MMA("m16n8k8 m16n8k16") ".f32.<A: bf16>.<B: bf16>.f32", F32, choose<floats>, f, 70, 80, false, "mma"},
-    {MMA("m16n8k4 m16n8k8") ".f32.<A: tf32>.<B: tf32>.f32", F32, choose<floats>, f, 70, 80, false, "mma"},
-    {MMA("m16n8k16 m16n8k32") ".f32.<A: e4m3 e5m2>.<B: e4m3 e5m2>.f32", F32, choose<floats>, f, 84, 89, false, "mma"},
-    {MMA("m16n8k16 m16n8k32") ".<D: f16>.<A: e4m3 e5m2>.<B: e4m3 e5m2>.<C: f16>", B32, choose<floats>, f, 87, 89, false, "mma"},
-    {MMA("m8n8k16 m16n8k16 m16n8k32") "{.satfinite}.s32.<A: s8 u8>.<B: s8 u8>.s32", S32, choose<whole_numbers<std::int32_t>>, f, 65, 75, false, "mma"},
-    {MMA("m8n8k32 m16n8k32 m16n8k64") "{.satfinite}.s32.<A: s4 u4>.<B: s4 u4>.s32", S32, choose<whole_numbers<std::int32_t>>, f, 65, 75, false, "mma"},
-    {MMA("m8n8k128 m16n8k128 m16n8k256") ".s32.<A: b1>.<B: b1>.s32.<O: xor and>.popc", S32, choose<whole_numbers<std::int32_t>>, f, 70, 75, false, "mma"},
-    SPARSE("m16n8k16 m16n8k32", ".f32.<A: f16>.<B: f16>.f32", F32, floats, 71, 80),
-    SPARSE("m16n8k16 m16n8k32", ".<D: f16>.<A: f16>.<B: f16>.<C: f16>", B32, floats, 71, 80),
-    SPARSE("m16n8k16 m16n8k32", ".f32.<A: bf16>.<B: bf16>.f32", F32, floats, 71, 80),
-    SPARSE("m16n8k8 m16n8k16", ".f32.<A: tf32>.<B: tf32>.f32", F32, floats, 71, 80),
-    SPARSE("m16n8k64", ".f32.<A: e4m3 e5m2>.<B: e4m3 e5m2>.f32", F32, floats, 84, 89),
-    SPARSE("m16n8k64", ".<D: f16>.<A: e4m3 e5m2>.<B: e4m3 e5m2>.<C: f16>", B32, floats, 87, 89),
+    {MMA("m16n8k8") ".f32.<A: f16>.<B: f16>.f32", F32("f16x2"), choose<floats>, f, 65, 75, false, "mma"},
+    {MMA("m16n8k16") ".f32.<A: f16>.<B: f16>.f32", F32("f16x2"), choose<floats>, f, 70, 80, false, "mma"},
+    {MMA("m16n8k8") ".<D: f16>.<A: f16>.<B: f16>.<C: f16>", F16("f16x2"), choose<floats>, f, 65, 75, false, "mma"},
+    {MMA("m16n8k16") ".<D: f16>.<A: f16>.<B: f16>.<C: f16>", F16("f16x2"), choose<floats>, f, 70, 80, false, "mma"},
+    {MMA("m16n8k8 m16n8k16") ".f32.<A: bf16>.<B: bf16>.f32", F32("bf16x2"), choose<floats>, f, 70, 80, false, "mma"},
+    {MMA("m16n8k4 m16n8k8") ".f32.<A: tf32>.<B: tf32>.f32", F32("tf32"), choose<floats>, f, 70, 80, false, "mma"},
+    {MMA("m16n8k32") ".f32.<A: e4m3 e5m2>.<B: e4m3 e5m2>.f32", F32("b32"), choose<floats>, f, 84, 89, false, "mma"},
+    {MMA("m16n8k16") ".f32.<A: e4m3 e5m2>.<B: e4m3 e5m2>.f32", F32("b32"), choose<floats>, f, 87, 89, false, "mma"},
+    {MMA("m16n8k16 m16n8k32") ".<D: f16>.<A: e4m3 e5m2>.<B: e4m3 e5m2>.<C: f16>", F16("b32"), choose<floats>, f, 87, 89, false, "mma"},
+    {MMA("m8n8k16") "{.satfinite}.s32.<A: s8 u8>.<B: s8 u8>.s32", S32, choose<whole_numbers<std::int32_t>>, f, 65, 75, false, "mma"},
+    {MMA("m16n8k16 m16n8k32") "{.satfinite}.s32.<A: s8 u8>.<B: s8 u8>.s32", S32, choose<whole_numbers<std::int32_t>>, f, 70, 80, false, "mma"},
+    {MMA("m8n8k32") "{.satfinite}.s32.<A: s4 u4>.<B: s4 u4>.s32", S32, choose<whole_numbers<std::int32_t>>, f, 65, 75, false, "mma"},
+    {MMA("m16n8k32 m16n8k64") "{.satfinite}.s32.<A: s4 u4>.<B: s4 u4>.s32", S32, choose<whole_numbers<std::int32_t>>, f, 70, 80, false, "mma"},
+    {MMA("m8n8k128") ".s32.<A: b1>.<B: b1>.s32.<O: xor>.popc", S32, choose<whole_numbers<std::int32_t>>, f, 70, 75, false, "mma"},
+    {MMA("m16n8k128 m16n8k256") ".s32.<A: b1>.<B: b1>.s32.<O: xor>.popc", S32, choose<whole_numbers<std::int32_t>>, f, 70, 80, false, "mma"},
+    {MMA("m8n8k128 m16n8k128 m16n8k256") ".s32.<A: b1>.<B: b1>.s32.<O: and>.popc", S32, choose<whole_numbers<std::int32_t>>, f, 71, 80, false, "mma"},
+    {MMA("m8n8k4") "{.<R: rn rz rm rp>}.f64.<A: f64>.<B: f64>.f64", F64, choose<whole_numbers<double>>, f, 70, 80, false, "mma"},
+    {MMA("m16n8k4 m16n8k8 m16n8k16") "{.<R: rn rz rm rp>}.f64.<A: f64>.<B: f64>.f64", F64, choose<whole_numbers<double>>, f, 78, 90, false, "mma"},
+    SPARSE("m16n8k16 m16n8k32", ".f32.<A: f16>.<B: f16>.f32", F32("f16x2"), floats, 71, 80),
+    SPARSE("m16n8k16 m16n8k32", ".<D: f16>.<A: f16>.<B: f16>.<C: f16>", F16("f16x2"), floats, 71, 80),
+    SPARSE("m16n8k16 m16n8k32", ".f32.<A: bf16>.<B: bf16>.f32", F32("bf16x2"), floats, 71, 80),
+    SPARSE("m16n8k8 m16n8k16", ".f32.<A: tf32>.<B: tf32>.f32", F32("tf32"), floats, 71, 80),
+    SPARSE("m16n8k64", ".f32.<A: e4m3 e5m2>.<B: e4m3 e5m2>.f32", F32("b32"), floats, 84, 89),
     SPARSE("m16n8k32 m16n8k64", "{.satfinite}.s32.<A: s8 u8>.<B: s8 u8>.s32", S32, whole_numbers<std::int32_t>, 71, 80),
     SPARSE("m16n8k64 m16n8k128", "{.satfinite}.s32.<A: s4 u4>.<B: s4 u4>.s32", S32, whole_numbers<std::int32_t>, 71, 80),
-    {MMA("m8n8k4 m16n8k4 m16n8k8 m16n8k16") "{.rn}.f64.<A: f64>.<B: f64>.f64", "=?*f64, ?*f64, ?*f64, ?*f64", choose<whole_numbers<double>>, f, 70, 80, false, "mma"},
 };
 
 }  // namespace

@@ -94,9 +94,9 @@ Run choose(Choice& c) {
 constexpr std::uint8_t f = Instr::control | Instr::aligned | Instr::tensor;
 #define QUAD "mma.sync.aligned.m8n8k4.<X: row col>.<Y: row col>"
 const Form table[] = {
-    {QUAD ".<D: f16>.f16.f16.<C: f16>", "=?*b32, 2*b32, 2*b32, ?*b32", choose, f, 64, 70, false, "mma"},
-    {QUAD ".f32.f16.f16.<C: f16>", "=?*f32, 2*b32, 2*b32, ?*b32", choose, f, 64, 70, false, "mma"},
-    {QUAD ".f32.f16.f16.f32", "=?*f32, 2*b32, 2*b32, ?*f32", choose, f, 64, 70, false, "mma"},
+    {QUAD ".<D: f16>.f16.f16.<C: f16>", "=?*f16x2, 2*f16x2, 2*f16x2, ?*f16x2", choose, f, 64, 70, false, "mma"},
+    {QUAD ".f32.f16.f16.<C: f16>", "=?*f32, 2*f16x2, 2*f16x2, ?*f16x2", choose, f, 64, 70, false, "mma"},
+    {QUAD ".f32.f16.f16.f32", "=?*f32, 2*f16x2, 2*f16x2, ?*f32", choose, f, 64, 70, false, "mma"},
 };
 
 }  // namespace

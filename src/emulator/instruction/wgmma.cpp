@@ -186,28 +186,29 @@ constexpr std::uint8_t f = Instr::control | Instr::memory | Instr::aligned | Ins
 #define N5(k) " m64n168k" k " m64n184k" k " m64n200k" k " m64n216k" k " m64n232k" k " m64n248k" k
 #define WGMMA(k) ".sync.aligned.<P: " N1(k) N2(k) N3(k) N4(k) N5(k) ">"
 #define WGMMA_INTEGER(k) ".sync.aligned.<P: " N1(k) N2(k) N3(k) ">"
-#define FORMS(pattern, d, immediates_a, immediates_r) \
+// The types of registers are ptxas' own: of bf16x2 and tf32 untyped ones alone.
+#define FORMS(pattern, d, a, immediates_a, immediates_r) \
     {"wgmma.mma_async" pattern, "+?*" d ", u64, u64, pred" immediates_a, choose<false>, f, 80, 90, true, "wgmma"}, \
-    {"wgmma.mma_async" pattern, "+?*" d ", 4*u32, u64, pred" immediates_r, choose<true>, f, 80, 90, true, "wgmma"}
-#define SPARSE(pattern, d, immediates_a, immediates_r) \
-    {"wgmma.mma_async.sp" pattern, "+?*" d ", u64, u64, 1*u32, imm, pred" immediates_a, choose<false>, f, 82, 90, true, "wgmma_sparse"}, \
-    {"wgmma.mma_async.sp" pattern, "+?*" d ", 4*u32, u64, 1*u32, imm, pred" immediates_r, choose<true>, f, 82, 90, true, "wgmma_sparse"}
+    {"wgmma.mma_async" pattern, "+?*" d ", 4*" a ", u64, pred" immediates_r, choose<true>, f, 80, 90, true, "wgmma"}
+#define SPARSE(pattern, d, a, immediates_a, immediates_r) \
+    {"wgmma.mma_async.sp" pattern, "+?*" d ", u64, u64, !1*b32, imm, pred" immediates_a, choose<false>, f, 82, 90, true, "wgmma_sparse"}, \
+    {"wgmma.mma_async.sp" pattern, "+?*" d ", 4*" a ", u64, !1*b32, imm, pred" immediates_r, choose<true>, f, 82, 90, true, "wgmma_sparse"}
 const Form table[] = {
-    FORMS(WGMMA("16") ".f32.<A: f16>.<B: f16>", "f32", ", imm, imm, imm, imm", ", imm, imm, imm"),
-    FORMS(WGMMA("16") ".<D: f16>.<A: f16>.<B: f16>", "u32", ", imm, imm, imm, imm", ", imm, imm, imm"),
-    FORMS(WGMMA("16") ".f32.<A: bf16>.<B: bf16>", "f32", ", imm, imm, imm, imm", ", imm, imm, imm"),
-    FORMS(WGMMA("8") ".f32.<A: tf32>.<B: tf32>", "f32", ", imm, imm", ", imm, imm"),
-    FORMS(WGMMA("32") ".f32.<A: e4m3 e5m2>.<B: e4m3 e5m2>", "f32", ", imm, imm", ", imm, imm"),
-    FORMS(WGMMA("32") ".<D: f16>.<A: e4m3 e5m2>.<B: e4m3 e5m2>", "u32", ", imm, imm", ", imm, imm"),
-    FORMS(WGMMA_INTEGER("32") "{.satfinite}.s32.<A: s8 u8>.<B: s8 u8>", "s32", "", ""),
-    FORMS(WGMMA_INTEGER("256") ".s32.<A: b1>.<B: b1>.and.popc", "s32", "", ""),
-    SPARSE(WGMMA("32") ".f32.<A: f16>.<B: f16>", "f32", ", imm, imm, imm, imm", ", imm, imm, imm"),
-    SPARSE(WGMMA("32") ".<D: f16>.<A: f16>.<B: f16>", "u32", ", imm, imm, imm, imm", ", imm, imm, imm"),
-    SPARSE(WGMMA("32") ".f32.<A: bf16>.<B: bf16>", "f32", ", imm, imm, imm, imm", ", imm, imm, imm"),
-    SPARSE(WGMMA("16") ".f32.<A: tf32>.<B: tf32>", "f32", ", imm, imm", ", imm, imm"),
-    SPARSE(WGMMA("64") ".f32.<A: e4m3 e5m2>.<B: e4m3 e5m2>", "f32", ", imm, imm", ", imm, imm"),
-    SPARSE(WGMMA("64") ".<D: f16>.<A: e4m3 e5m2>.<B: e4m3 e5m2>", "u32", ", imm, imm", ", imm, imm"),
-    SPARSE(WGMMA_INTEGER("64") "{.satfinite}.s32.<A: s8 u8>.<B: s8 u8>", "s32", "", ""),
+    FORMS(WGMMA("16") ".f32.<A: f16>.<B: f16>", "f32", "f16x2", ", imm, imm, imm, imm", ", imm, imm, imm"),
+    FORMS(WGMMA("16") ".<D: f16>.<A: f16>.<B: f16>", "f16x2", "f16x2", ", imm, imm, imm, imm", ", imm, imm, imm"),
+    FORMS(WGMMA("16") ".f32.<A: bf16>.<B: bf16>", "f32", "f16x2", ", imm, imm, imm, imm", ", imm, imm, imm"),
+    FORMS(WGMMA("8") ".f32.<A: tf32>.<B: tf32>", "f32", "tf32", ", imm, imm", ", imm, imm"),
+    FORMS(WGMMA("32") ".f32.<A: e4m3 e5m2>.<B: e4m3 e5m2>", "f32", "bf16x2", ", imm, imm", ", imm, imm"),
+    FORMS(WGMMA("32") ".<D: f16>.<A: e4m3 e5m2>.<B: e4m3 e5m2>", "f16x2", "bf16x2", ", imm, imm", ", imm, imm"),
+    FORMS(WGMMA_INTEGER("32") "{.satfinite}.s32.<A: s8 u8>.<B: s8 u8>", "s32", "b32", "", ""),
+    FORMS(WGMMA_INTEGER("256") ".s32.<A: b1>.<B: b1>.and.popc", "s32", "b32", "", ""),
+    SPARSE(WGMMA("32") ".f32.<A: f16>.<B: f16>", "f32", "f16x2", ", imm, imm, imm, imm", ", imm, imm, imm"),
+    SPARSE(WGMMA("32") ".<D: f16>.<A: f16>.<B: f16>", "f16x2", "f16x2", ", imm, imm, imm, imm", ", imm, imm, imm"),
+    SPARSE(WGMMA("32") ".f32.<A: bf16>.<B: bf16>", "f32", "f16x2", ", imm, imm, imm, imm", ", imm, imm, imm"),
+    SPARSE(WGMMA("16") ".f32.<A: tf32>.<B: tf32>", "f32", "tf32", ", imm, imm", ", imm, imm"),
+    SPARSE(WGMMA("64") ".f32.<A: e4m3 e5m2>.<B: e4m3 e5m2>", "f32", "bf16x2", ", imm, imm", ", imm, imm"),
+    SPARSE(WGMMA("64") ".<D: f16>.<A: e4m3 e5m2>.<B: e4m3 e5m2>", "f16x2", "bf16x2", ", imm, imm", ", imm, imm"),
+    SPARSE(WGMMA_INTEGER("64") "{.satfinite}.s32.<A: s8 u8>.<B: s8 u8>", "s32", "b32", "", ""),
     {"wgmma.fence.sync.aligned", "", always<fence>, k, 80, 90, true, "wgmma"},
     {"wgmma.commit_group.sync.aligned", "", always<commit>, k, 80, 90, true, "wgmma"},
     {"wgmma.wait_group.sync.aligned", "imm", choose_wait, k, 80, 90, true, "wgmma"},
