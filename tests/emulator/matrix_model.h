@@ -19,12 +19,15 @@
 
 namespace triptych::emulator::test {
 
+/// 2^exponent, of a normal double.
+inline double power(int exponent) { return std::bit_cast<double>(static_cast<std::uint64_t>(exponent + 1023) << 52); }
+
 /// A floating-point number as the tensor cores see it: significand · 2^exponent, |significand| < 2.
 struct Number {
   double significand = 0;
   int exponent = -126;
   bool finite = true;
-  double value() const { return std::ldexp(significand, finite ? exponent : 0); }   // infinities and NaNs stay
+  double value() const { return significand * power(finite ? exponent : 0); }   // infinities and NaNs stay
 };
 
 struct Format {
@@ -84,20 +87,22 @@ inline std::uint32_t f16_nearest(double value) {
 
 /// One element of D in the exact numerics: C and K products aligned at F bits below the largest exponent.
 inline double fused_sum(const std::vector<Number>& a, const std::vector<Number>& b, const Number& c, int fraction_bits) {
-  double special = c.value();
   bool finite = c.finite;
   int largest = c.exponent;
   for (std::size_t k = 0; k < a.size(); ++k) {
-    special += a[k].value() * b[k].value();
     finite = finite && a[k].finite && b[k].finite;
     largest = std::max(largest, a[k].exponent + b[k].exponent);
   }
-  if (!finite) return special;
-  double sum = std::trunc(std::ldexp(c.significand, fraction_bits + c.exponent - largest));
-  for (std::size_t k = 0; k < a.size(); ++k) {
-    sum += std::trunc(std::ldexp(a[k].significand * b[k].significand, fraction_bits + a[k].exponent + b[k].exponent - largest));
+  if (!finite) {
+    double special = c.value();
+    for (std::size_t k = 0; k < a.size(); ++k) special += a[k].value() * b[k].value();
+    return special;
   }
-  return std::ldexp(sum, largest - fraction_bits);
+  double sum = std::trunc(c.significand * power(fraction_bits + c.exponent - largest));
+  for (std::size_t k = 0; k < a.size(); ++k) {
+    sum += std::trunc(a[k].significand * b[k].significand * power(fraction_bits + a[k].exponent + b[k].exponent - largest));
+  }
+  return sum * power(largest - fraction_bits);
 }
 
 /// std::fma in another rounding mode of the host, which volatile keeps where it belongs.
