@@ -199,8 +199,8 @@ TEST(Bulk, StoresThatAnnounceThemselves) {
     return part(after(body, in), 1024, 16);
   };
   const auto expect = [&](const std::string& suffix, const std::string& values, int bytes) {
-    for (const std::string weak : {"", ".weak"}) {
-      const std::string text = "st.async" + weak + ".shared::cluster.mbarrier::complete_tx::bytes" + suffix + " [%w0], " + values + ", [%w2];\n";
+    for (const std::string weak : {"", ".weak", ".shared::cluster", ".weak.shared::cluster"}) {
+      const std::string text = "st.async" + weak + ".mbarrier::complete_tx::bytes" + suffix + " [%w0], " + values + ", [%w2];\n";
       auto wanted = part(in, 0, 16);
       std::copy_n(in.begin() + 512, bytes, wanted.begin());
       EXPECT_EQ(send(text, bytes), wanted) << text;
@@ -233,7 +233,7 @@ TEST(Bulk, StoresThatAnnounceThemselves) {
   using W = std::uint64_t;
   reduce("add", "u32", [](U a, U b) -> U { return a + b; });
   reduce("add", "s32", [](U a, U b) -> U { return a + b; });
-  reduce("add", "u64", [](W a, W b) -> W { return a + b; });
+  for (const std::string t : {"u64", "s64"}) reduce("add", t, [](W a, W b) -> W { return a + b; });
   reduce("min", "u32", [](U a, U b) -> U { return std::min(a, b); });
   reduce("max", "u32", [](U a, U b) -> U { return std::max(a, b); });
   reduce("min", "s32", [](S a, S b) -> S { return std::min(a, b); });

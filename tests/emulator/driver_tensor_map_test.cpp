@@ -4,6 +4,10 @@
 #include <array>
 #include <cstring>
 #include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "driver_api.h"
 
@@ -31,9 +35,26 @@ struct Arguments {
   }
 };
 
-class DriverTensorMap : public DriverTest {};
+/// Those of cuTensorMapEncodeIm2col: two images of 9 · 7 pixels of 24 u16, columns of 10 pixels of 8.
+struct ColumnArguments {
+  int type = u16;
+  std::uint32_t rank = 4;
+  std::uint64_t address = 0;
+  std::vector<std::uint64_t> extents = {24, 9, 7, 2, 1}, strides = {64, 576, 4032, 8064};
+  std::vector<int> lower = {-1, -1, 0}, upper = {-1, -1, 0};
+  std::uint32_t channels = 8, pixels = 10;
+  std::vector<std::uint32_t> steps = {1, 1, 1, 1, 1};
+  int interleave = 0, swizzle = 0, promotion = 0, fill = 0;
 
-constexpr const char* copy_box = R"(
+  int encode(Map& map) const {
+    return cu("cuTensorMapEncodeIm2col", static_cast<void*>(&map), type, rank, reinterpret_cast<void*>(address),
+              extents.data(), strides.data(), lower.data(), upper.data(), channels, pixels, steps.data(), interleave,
+              swizzle, promotion, fill);
+  }
+};
+
+/// LOAD stands for the copy.
+constexpr std::string_view copy_box = R"(
 .version 8.0
 .target sm_90
 .address_size 64
@@ -55,7 +76,7 @@ setp.eq.u32 first, t, 0;
 @first fence.proxy.async.shared::cta;
 bar.sync 0;
 @first mbarrier.arrive.expect_tx.shared.b64 _, [f], 128;
-@first cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [b], [m, {x, y}], [f];
+@first LOAD;
 WAIT:
 mbarrier.try_wait.parity.shared.b64 done, [f], 0;
 @!done bra WAIT;
@@ -67,25 +88,37 @@ ret;
 }
 )";
 
+class DriverTensorMap : public DriverTest {
+ protected:
+  /// The 128 bytes that a copy brings, as a kernel with these coordinates executes it.
+  std::array<std::uint16_t, 64> box_of(Map& map, std::string_view load, int column, int row) {
+    std::string text(copy_box);
+    text.replace(text.find("LOAD"), 4, load);
+    void *module = nullptr, *copy = nullptr;
+    EXPECT_EQ(cu("cuModuleLoadData", &module, static_cast<const void*>(text.c_str())), success);
+    EXPECT_EQ(cu("cuModuleGetFunction", &copy, module, "copy"), success);
+    std::uint64_t to = allocate(128);
+    void* parameters[] = {&map, &to, &column, &row};
+    EXPECT_EQ(cu("cuLaunchKernel", copy, 1u, 1u, 1u, 32u, 1u, 1u, 0u, static_cast<void*>(nullptr),
+                 static_cast<void**>(parameters), static_cast<void**>(nullptr)),
+              success);
+    std::array<std::uint16_t, 64> box{};
+    EXPECT_EQ(cu("cuMemcpyDtoH_v2", static_cast<void*>(box.data()), to, sizeof box), success);
+    cu("cuModuleUnload", module);
+    return box;
+  }
+};
+
 TEST_F(DriverTensorMap, ABoxArrives) {
   std::vector<std::uint16_t> matrix(320);  // rows of 64 bytes, of which 48 are the tensor's
   for (std::size_t i = 0; i < matrix.size(); ++i) matrix[i] = static_cast<std::uint16_t>(i + 1);
   Arguments a;
   a.address = allocate(640);
-  std::uint64_t to = allocate(128);
   ASSERT_EQ(cu("cuMemcpyHtoD_v2", a.address, static_cast<const void*>(matrix.data()), std::size_t{640}), success);
   Map map;
   ASSERT_EQ(a.encode(map), success);
-  void *module = nullptr, *copy = nullptr;
-  ASSERT_EQ(cu("cuModuleLoadData", &module, static_cast<const void*>(copy_box)), success);
-  ASSERT_EQ(cu("cuModuleGetFunction", &copy, module, "copy"), success);
   for (const auto& [column, row] : std::vector<std::pair<int, int>>{{0, 0}, {8, 3}, {-8, 8}, {16, -2}}) {
-    void* parameters[] = {&map, &to, const_cast<int*>(&column), const_cast<int*>(&row)};
-    ASSERT_EQ(cu("cuLaunchKernel", copy, 1u, 1u, 1u, 32u, 1u, 1u, 0u, static_cast<void*>(nullptr),
-                 static_cast<void**>(parameters), static_cast<void**>(nullptr)),
-              success);
-    std::array<std::uint16_t, 64> box{};
-    ASSERT_EQ(cu("cuMemcpyDtoH_v2", static_cast<void*>(box.data()), to, sizeof box), success);
+    const auto box = box_of(map, "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [b], [m, {x, y}], [f]", column, row);
     for (int i = 0; i < 64; ++i) {
       const int r = row + i / 16, c = column + i % 16;
       const bool inside = r >= 0 && r < 10 && c >= 0 && c < 24;
@@ -93,7 +126,56 @@ TEST_F(DriverTensorMap, ABoxArrives) {
           << "row " << r << ", column " << c;
     }
   }
-  cu("cuModuleUnload", module);
+}
+
+TEST_F(DriverTensorMap, AColumnOfPixelsArrives) {
+  std::vector<std::uint16_t> images(2 * 4032 / 2);   // rows of 9 pixels of 32, of which 24 are the tensor's
+  for (std::size_t i = 0; i < images.size(); ++i) images[i] = static_cast<std::uint16_t>(i + 1);
+  ColumnArguments a;
+  a.pixels = 8;
+  a.address = allocate(8064);
+  ASSERT_EQ(cu("cuMemcpyHtoD_v2", a.address, static_cast<const void*>(images.data()), std::size_t{8064}), success);
+  Map map;
+  ASSERT_EQ(a.encode(map), success);
+  const auto box = box_of(map, "cp.async.bulk.tensor.4d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes [b], [m, {16, x, y, 0}], [f], {2, 1}", 4, 5);
+  // The bounding box is -1 … 7 by -1 … 5: four pixels end its last row, and four begin the next image.
+  for (int i = 0; i < 64; ++i) {
+    const int pixel = i / 8, image = pixel < 4 ? 0 : 1;
+    const int x = (image == 0 ? 4 + pixel : pixel - 5) + 2, y = (image == 0 ? 5 : -1) + 1;
+    const bool inside = x >= 0 && x < 9 && y >= 0 && y < 7;
+    const int at = ((image * 7 + y) * 9 + x) * 32 + 16 + i % 8;
+    EXPECT_EQ(box[static_cast<std::size_t>(i)], inside ? images[static_cast<std::size_t>(at)] : 0) << i;
+  }
+}
+
+TEST_F(DriverTensorMap, ColumnsThatTheDeviceCannotCopyAreRefused) {
+  ColumnArguments good;
+  good.address = allocate(8064);
+  const auto expect = [&](int result, const char* what, const std::function<void(ColumnArguments&)>& change) {
+    ColumnArguments other = good;
+    change(other);
+    Map map;
+    EXPECT_EQ(other.encode(map), result) << what;
+  };
+  expect(success, "as it is", [](ColumnArguments&) {});
+  expect(success, "three dimensions, far corners", [](ColumnArguments& a) { a.rank = 3, a.lower[0] = -32768, a.upper[0] = 32767; });
+  expect(success, "five dimensions, far corners", [](ColumnArguments& a) { a.rank = 5, a.lower = {-16, -16, -16}, a.upper = {15, 15, 15}; });
+  expect(success, "256 channels", [](ColumnArguments& a) { a.channels = 256; });
+  expect(success, "1024 pixels", [](ColumnArguments& a) { a.pixels = 1024; });
+  expect(invalid_value, "two dimensions", [](ColumnArguments& a) { a.rank = 2; });
+  expect(invalid_value, "a corner beyond 16 bits", [](ColumnArguments& a) { a.rank = 3, a.lower[0] = -32769; });
+  expect(invalid_value, "a corner beyond 8 bits", [](ColumnArguments& a) { a.upper[1] = 128; });
+  expect(invalid_value, "a corner beyond 5 bits", [](ColumnArguments& a) { a.rank = 5, a.lower[2] = -17; });
+  expect(invalid_value, "an empty bounding box", [](ColumnArguments& a) { a.lower[0] = 3, a.upper[0] = -6; });
+  expect(success, "a bounding box of one pixel a row", [](ColumnArguments& a) { a.lower[0] = 3, a.upper[0] = -5; });
+  expect(invalid_value, "no channel", [](ColumnArguments& a) { a.channels = 0; });
+  expect(invalid_value, "257 channels", [](ColumnArguments& a) { a.channels = 257; });
+  expect(invalid_value, "channels of 24 bytes", [](ColumnArguments& a) { a.channels = 12; });
+  expect(invalid_value, "more channels than the swizzle has", [](ColumnArguments& a) { a.channels = 24, a.swizzle = 1; });
+  expect(invalid_value, "no pixel", [](ColumnArguments& a) { a.pixels = 0; });
+  expect(invalid_value, "1025 pixels", [](ColumnArguments& a) { a.pixels = 1025; });
+  expect(invalid_value, "a step of 9", [](ColumnArguments& a) { a.steps[1] = 9; });
+  expect(invalid_value, "a stride that is no multiple of 16", [](ColumnArguments& a) { a.strides[1] = 568; });
 }
 
 TEST_F(DriverTensorMap, WhatTheDeviceCannotCopyIsRefused) {

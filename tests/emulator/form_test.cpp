@@ -100,9 +100,10 @@ TEST(Signature, ReadsEachKindOfElement) {
   EXPECT_EQ(all[5].kind, Kind::immediate);
   EXPECT_EQ(all[6].kind, Kind::sink);
   EXPECT_EQ(all[7].kind, Kind::carry);
-  const auto more = parse_signature("u16?.m, %s32?");
+  const auto more = parse_signature("u16?.m, %s32?, !1*b32");
   EXPECT_EQ(more[0].when, "m");
   EXPECT_TRUE(more[1].optional && more[1].when.empty() && more[1].selector);
+  EXPECT_TRUE(more[2].only_register && more[2].kind == Kind::vector && !more[0].only_register);
   // More slots than an instruction has:
   EXPECT_THROW(parse_signature("=u32, u32, u32, u32, u32, u32, u32"), std::logic_error);
 }

@@ -94,6 +94,21 @@ TEST(Half, Arithmetic) {
   }
 }
 
+// A factor that a tensor copy has put out of bounds makes the result zero; an addend does not.
+TEST(Half, OutOfBounds) {
+  for (const Type type : {Type::f16, Type::bf16}) {
+    for (const std::string clamp : {"", ".relu", ".sat"}) {
+      if (clamp == ".sat" && type == Type::bf16) continue;
+      expect_both("fma.rn.oob" + clamp, type, 3, [&](const Format& f, const Bits& s) {
+        if (without_sign(f, s[0]) == 0x7FF7 || without_sign(f, s[1]) == 0x7FF7) return std::uint64_t{0};
+        const std::uint64_t d = arithmetic(f, "fma", s);
+        if (!clamp.empty() && f.is_negative(d)) return std::uint64_t{0};
+        return clamp == ".sat" ? (f.is_nan(d) ? 0 : std::min(d, one_of(f))) : d;
+      });
+    }
+  }
+}
+
 // Where a product lies halfway between two numbers and the addend is too small for an f64 that holds both.
 TEST(Half, AnAddendBreaksATieFromFarAway) {
   const Format f = format_of(Type::bf16);

@@ -5,23 +5,29 @@
 
 #include <algorithm>
 #include <bit>
+#include <cfenv>
 #include <cmath>
 #include <cstdint>
 #include <functional>
 #include <random>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "emulator/ptx/type.h"
 
 namespace triptych::emulator::test {
 
+/// 2^exponent, of a normal double.
+inline double power(int exponent) { return std::bit_cast<double>(static_cast<std::uint64_t>(exponent + 1023) << 52); }
+
 /// A floating-point number as the tensor cores see it: significand · 2^exponent, |significand| < 2.
 struct Number {
   double significand = 0;
   int exponent = -126;
   bool finite = true;
-  double value() const { return std::ldexp(significand, finite ? exponent : 0); }   // infinities and NaNs stay
+  double value() const { return significand * power(finite ? exponent : 0); }   // infinities and NaNs stay
 };
 
 struct Format {
@@ -81,20 +87,31 @@ inline std::uint32_t f16_nearest(double value) {
 
 /// One element of D in the exact numerics: C and K products aligned at F bits below the largest exponent.
 inline double fused_sum(const std::vector<Number>& a, const std::vector<Number>& b, const Number& c, int fraction_bits) {
-  double special = c.value();
   bool finite = c.finite;
   int largest = c.exponent;
   for (std::size_t k = 0; k < a.size(); ++k) {
-    special += a[k].value() * b[k].value();
     finite = finite && a[k].finite && b[k].finite;
     largest = std::max(largest, a[k].exponent + b[k].exponent);
   }
-  if (!finite) return special;
-  double sum = std::trunc(std::ldexp(c.significand, fraction_bits + c.exponent - largest));
-  for (std::size_t k = 0; k < a.size(); ++k) {
-    sum += std::trunc(std::ldexp(a[k].significand * b[k].significand, fraction_bits + a[k].exponent + b[k].exponent - largest));
+  if (!finite) {
+    double special = c.value();
+    for (std::size_t k = 0; k < a.size(); ++k) special += a[k].value() * b[k].value();
+    return special;
   }
-  return std::ldexp(sum, largest - fraction_bits);
+  double sum = std::trunc(c.significand * power(fraction_bits + c.exponent - largest));
+  for (std::size_t k = 0; k < a.size(); ++k) {
+    sum += std::trunc(a[k].significand * b[k].significand * power(fraction_bits + a[k].exponent + b[k].exponent - largest));
+  }
+  return sum * power(largest - fraction_bits);
+}
+
+/// std::fma in another rounding mode of the host, which volatile keeps where it belongs.
+inline double fma_rounded(double a, double b, double c, std::string_view mode) {
+  volatile double x = a, y = b, z = c;
+  std::fesetround(mode == "rz" ? FE_TOWARDZERO : mode == "rm" ? FE_DOWNWARD : mode == "rp" ? FE_UPWARD : FE_TONEAREST);
+  volatile double result = std::fma(x, y, z);
+  std::fesetround(FE_TONEAREST);
+  return result;
 }
 
 /// Random bits of an element: numbers of similar size, of any size, or special ones.
@@ -112,6 +129,40 @@ inline std::uint32_t random_element(Type type, std::mt19937_64& random, bool wil
   if (wild && random() % 8 == 0) value &= 1u << (bits - 1);                            // zero
   if ((value & field_mask) == field_mask && random() % 64 != 0) exponent(bias);         // mostly finite
   return type == Type::tf32 ? value << 13 | (any >> 19) : value;
+}
+
+/// Where the stored elements of a sparse A belong, and the metadata that says so.
+struct SparseRows {
+  std::vector<int> places;               ///< row by row, of each stored element
+  std::vector<std::uint64_t> metadata;   ///< 32 lanes for every 16 rows; those that have no part are given nonsense
+};
+/// At random. Four bits tell the places of one stored element (32 bits wide), two, or four (4 bits wide, in pairs).
+inline SparseRows random_places(int rows, int stored, int bits, int selector, bool ordered, std::mt19937_64& random) {
+  SparseRows r;
+  const int each = bits == 32 ? 1 : bits == 4 ? 4 : 2, chunks = stored / each;
+  std::vector<std::uint64_t> indices;   // of each chunk, row by row
+  for (int n = 0; n < rows * chunks; ++n) {
+    std::uint64_t first = random() % 4, second = (first + 1 + random() % 3) % 4;
+    if (ordered && first > second) std::swap(first, second);
+    if (bits == 32) first &= 2, second = first + 1;
+    indices.push_back(first | second << 2);
+    for (int i = 0; i < each; ++i) {
+      const int index = static_cast<int>(i < (each + 1) / 2 ? first : second);
+      r.places.push_back(n % chunks * 2 * each + (bits == 32 ? index / 2 : bits == 4 ? 2 * index + i % 2 : index));
+    }
+  }
+  for (int lane = 0; lane < rows * 2; ++lane) {
+    const int q = lane % 4, n = bits >= 16 ? chunks / 4 : chunks / 8;   // lanes that share a row's chunks
+    const bool has = selector == (bits >= 16 ? q / n : q / 2 / n);
+    std::uint64_t word = 0;
+    for (int nibble = 0; nibble < 8; ++nibble) {
+      const int row = lane / 32 * 16 + lane % 32 / 4 + 8 * (bits >= 16 ? nibble / 4 : q % 2);
+      const int chunk = bits >= 16 ? nibble % 4 + 4 * (q % n) : nibble + 8 * (q / 2 % n);
+      word |= (has ? indices[static_cast<std::size_t>(row * chunks + chunk)] : 5) << 4 * nibble;
+    }
+    r.metadata.push_back(word);
+  }
+  return r;
 }
 
 }  // namespace triptych::emulator::test

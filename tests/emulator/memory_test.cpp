@@ -201,6 +201,7 @@ TEST(Memory, Hints) {
   std::string body;
   for (const std::string s : {"", ".global", ".local"}) body += "prefetch" + s + ".L1 [%a];\nprefetch" + s + ".L2 [%a];\n";
   for (const std::string l : {"evict_last", "evict_normal"}) body += "prefetch.global.L2::" + l + " [%a];\n";
+  for (const std::string s : {"", ".const", ".param"}) body += "prefetch" + s + ".tensormap [%a];\n";
   body += "prefetchu.L1 [%a];\n";
   for (const std::string s : {"", ".global"}) body += "applypriority" + s + ".L2::evict_normal [%a], 128;\ndiscard" + s + ".L2 [%a], 128;\n";
   for (const std::string l : {"evict_last", "evict_normal", "evict_first", "evict_unchanged"}) {

@@ -118,6 +118,8 @@ TEST(Stack, TooMuchIsAFault) {
   expect_report(fault_of("", registers + "alloca.u64 at, 524289;\n"), {"alloca.u64: alloca of 524289 bytes by lane 0: a thread has 512 KiB of local memory"});
   expect_report(fault_of("", registers + "mov.u64 size, -1;\nalloca.u64 at, size;\n"), {"alloca of 18446744073709551615 bytes"});
   expect_report(fault_of("", registers + "stacksave.u64 at;\nadd.u64 at, at, 8;\nstackrestore.u64 at;\n"), {"which no stacksave of this function gave"});
+  EXPECT_EQ(error_of(thread_kernel(registers + "stackrestore.u64 at;\n")), "");
+  EXPECT_NE(error_of(thread_kernel("stackrestore.u64 16;\n")).find("expected a register"), std::string::npos);
   for (const std::string align : {"0", "3", "16777216"}) EXPECT_NE(error_of(thread_kernel(registers + "alloca.u64 at, 8, " + align + ";\n")), "") << align;
 }
 

@@ -3,67 +3,12 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "tests/emulator/tensor_run.h"
+#include "tests/emulator/tensor_expect.h"
 
 namespace triptych::emulator::test {
 namespace {
 
 [[maybe_unused]] const bool checked = every_form_must_run("tensor");
-
-std::string load_kernel(const TensorMap& map, const Coordinates& c, const std::string& destination, const std::string& hints, bool tile) {
-  return fmt::format(begin) +
-         fmt::format(R"(
-@first mbarrier.init.shared.b64 [room], 1;
-fence.proxy.async;
-bar.sync 0;
-@first mbarrier.arrive.expect_tx.shared.b64 _, [room], {};
-@first cp.async.bulk.tensor.{}d.{}.global{}.mbarrier::complete_tx::bytes{} [room+1024], [m, {}], [room]{};
-Lwait:
-mbarrier.try_wait.parity.shared.b64 more, [room], 0;
-@!more bra Lwait;
-)", box_bytes(map), int{map.rank}, destination, tile ? ".tile" : "", hints, coordinates(map, c), hints.empty() ? "" : ", 0") +
-         copy_all(false, room(map)) + "ret;\n}\n";
-}
-
-std::string store_kernel(const TensorMap& map, const Coordinates& c, const std::string& operation, const std::string& hints, bool tile) {
-  return fmt::format(begin) + copy_all(true, room(map)) +
-         fmt::format("fence.proxy.async;\nbar.sync 0;\n"
-                     "@first cp{}.async.bulk.tensor.{}d.global.shared::cta{}{}.bulk_group{} [m, {}], [room+1024]{};\n"
-                     "cp.async.bulk.commit_group;\ncp.async.bulk.wait_group 0;\nret;\n}}\n",
-                     operation.empty() ? "" : ".reduce", int{map.rank}, operation, tile ? ".tile" : "", hints, coordinates(map, c),
-                     hints.empty() ? "" : ", 0");
-}
-
-void expect_load(TensorMap map, const Coordinates& c, const std::string& destination = "shared::cluster", const std::string& hints = "", bool tile = false) {
-  Program program(load_kernel(map, c, destination, hints, tile));
-  const Bytes tensor = some_bytes(tensor_bytes(map), 1);
-  map.address = program.buffer(tensor);
-  const std::uint64_t out = program.buffer(Bytes(room(map)));
-  ASSERT_EQ(program.run("k", {put_map(program, map), out}, shape_of(map)), "") << coordinates(map, c);
-  const Bytes after = program.read<std::uint8_t>(out, room(map));
-  const std::uint32_t e = map.element_bytes();
-  each(map, c, [&](std::uint32_t offset, std::int64_t place) {
-    Bytes expected(e, map.nan_fill && place < 0 ? 0xFF : 0);
-    if (map.nan_fill && place < 0) expected.back() = 0x7F;
-    if (place >= 0) std::copy_n(tensor.begin() + place, e, expected.begin());
-    const auto at = static_cast<std::ptrdiff_t>(swizzle(box_at + offset, map.swizzle) - box_at);
-    ASSERT_EQ(Bytes(after.begin() + at, after.begin() + at + e), expected) << coordinates(map, c) << " at " << offset;
-  });
-}
-
-/// `combine(old, new, element bytes)`: what an element of the tensor becomes.
-template <class Combine>
-void expect_store(TensorMap map, const Coordinates& c, const std::string& operation, Combine&& combine, const std::string& hints = "", bool tile = false) {
-  Program program(store_kernel(map, c, operation, hints, tile));
-  Bytes tensor = some_bytes(tensor_bytes(map), 1);
-  const Bytes box = some_bytes(room(map), 99);
-  map.address = program.buffer(tensor);
-  ASSERT_EQ(program.run("k", {put_map(program, map), program.buffer(box)}, shape_of(map)), "") << operation << coordinates(map, c);
-  each(map, c, [&](std::uint32_t offset, std::int64_t place) {
-    if (place >= 0) combine(&tensor[static_cast<std::size_t>(place)], &box[swizzle(box_at + offset, map.swizzle) - box_at]);
-  });
-  EXPECT_EQ(program.read<std::uint8_t>(map.address, tensor.size()), tensor) << operation << coordinates(map, c);
-}
 
 /// Boxes of every rank: inside, over the lower edges, over the upper ones, and wholly outside.
 struct Example {
@@ -84,8 +29,8 @@ TEST(Tensor, LoadsBoxes) {
   for (Example& e : examples()) {
     for (const Coordinates& c : e.starts) {
       ASSERT_NO_FATAL_FAILURE(expect_load(e.map, c));
-      ASSERT_NO_FATAL_FAILURE(expect_load(e.map, c, "shared::cta", ".L2::cache_hint", true));
-      ASSERT_NO_FATAL_FAILURE(expect_load(e.map, c, "shared::cluster", ".L2::cache_hint", true));
+      ASSERT_NO_FATAL_FAILURE(expect_load(e.map, c, "shared::cta", ".L2::cache_hint", ".tile"));
+      ASSERT_NO_FATAL_FAILURE(expect_load(e.map, c, "shared::cluster", ".L2::cache_hint", ".tile"));
       if (e.map.type != TensorType::u8 && e.map.type != TensorType::u16) {
         TensorMap filled = e.map;
         filled.nan_fill = true;
@@ -115,26 +60,36 @@ TEST(Tensor, Swizzles) {
   }
 }
 
+TEST(Tensor, InterleavedLayouts) {
+  std::vector<Example> all;
+  for (const int interleave : {1, 2}) {
+    all.push_back({sliced(TensorType::f16, interleave, {9, 3, 2}, {5, 2, 1}), {{0, 0, 0}, {6, 2, 1}, {-2, -1, 0}}});
+    all.push_back({sliced(TensorType::f32, interleave, {7, 5, 3, 2}, {8, 3, 1, 2}), {{0, 0, 0, 0}, {-3, 4, 1, 1}}});
+    all.push_back({sliced(TensorType::u8, interleave, {5, 4, 3, 2, 2}, {4, 2, 2, 1, 2}), {{0, 0, 0, 0, 0}, {3, -1, 2, 1, 1}}});
+  }
+  all[1].map.step = {3, 2, 1, 1, 1};
+  for (const Example& e : all) {
+    for (const Coordinates& c : e.starts) {
+      ASSERT_NO_FATAL_FAILURE(expect_load(e.map, c));
+      ASSERT_NO_FATAL_FAILURE(expect_store(e.map, c, "", [&](std::uint8_t* to, const std::uint8_t* from) { std::memcpy(to, from, e.map.element_bytes()); }));
+      if (e.map.type != TensorType::f16) continue;
+      TensorMap filled = e.map;
+      filled.nan_fill = true;
+      ASSERT_NO_FATAL_FAILURE(expect_load(filled, c));
+    }
+  }
+  using U = std::uint32_t;
+  ASSERT_NO_FATAL_FAILURE(expect_store(sliced(TensorType::u32, 2, {5, 4, 3}, {4, 2, 1}), {2, 1, 1}, ".add", on<U>([](U a, U b) { return a + b; })));
+}
+
 TEST(Tensor, StoresBoxes) {
   for (Example& e : examples()) {
     for (const Coordinates& c : e.starts) {
       const auto copy = [&](std::uint8_t* to, const std::uint8_t* from) { std::memcpy(to, from, e.map.element_bytes()); };
       ASSERT_NO_FATAL_FAILURE(expect_store(e.map, c, "", copy));
-      ASSERT_NO_FATAL_FAILURE(expect_store(e.map, c, "", copy, ".L2::cache_hint", true));
+      ASSERT_NO_FATAL_FAILURE(expect_store(e.map, c, "", copy, ".L2::cache_hint", ".tile"));
     }
   }
-}
-
-/// On elements of T: what the reduction makes of them.
-template <class T, class F>
-auto on(F f) {
-  return [f](std::uint8_t* to, const std::uint8_t* from) {
-    T a, b;
-    std::memcpy(&a, to, sizeof a);
-    std::memcpy(&b, from, sizeof b);
-    a = static_cast<T>(f(a, b));
-    std::memcpy(to, &a, sizeof a);
-  };
 }
 
 TEST(Tensor, Reduces) {
@@ -146,7 +101,7 @@ TEST(Tensor, Reduces) {
     using U = std::uint32_t;
     using S = std::int32_t;
     expect_store(u32, c, ".add", on<U>([](U a, U b) { return a + b; }));
-    expect_store(u32, c, ".min", on<U>([](U a, U b) { return std::min(a, b); }), ".L2::cache_hint", true);
+    expect_store(u32, c, ".min", on<U>([](U a, U b) { return std::min(a, b); }), ".L2::cache_hint", ".tile");
     expect_store(s32, c, ".min", on<S>([](S a, S b) { return std::min(a, b); }));
     expect_store(s32, c, ".max", on<S>([](S a, S b) { return std::max(a, b); }));
     expect_store(u32, c, ".inc", on<U>([](U a, U b) { return a >= b ? 0 : a + 1; }));
@@ -195,7 +150,7 @@ ret;
     shape.grid = shape.cluster = {3, 1, 1};
     ASSERT_EQ(program.run("k", {put_map(program, map), out}, shape), "");
     const Bytes after = program.read<std::uint8_t>(out, 3 * room(map));
-    each(map, c, [&](std::uint32_t offset, std::int64_t place) {
+    each(map, c, {}, [&](std::uint32_t offset, std::int64_t place) {
       for (const std::uint32_t cta : {0u, 2u}) {
         ASSERT_EQ(after[cta * room(map) + offset], place >= 0 ? tensor[static_cast<std::size_t>(place)] : 0);
       }
@@ -215,7 +170,7 @@ TEST(Tensor, PrefetchesNothingThatShows) {
 
 TEST(Tensor, RefusesWhatHasNoMeaning) {
   const auto fault = [](TensorMap map, const TensorMap& written, bool map_is_there = true) {
-    Program program(load_kernel(written, {0, 0}, "shared::cta", "", false));
+    Program program(load_kernel(written, {0, 0}, "shared::cta"));
     if (map.address == 0) map.address = program.buffer(Bytes(tensor_bytes(map)));
     return program.run("k", {map_is_there ? put_map(program, map) : program.buffer(Bytes(128)), program.buffer(Bytes(room(written)))}, shape_of(written));
   };

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <random>
@@ -30,10 +31,14 @@ struct Case {
   bool registers = false, satfinite = false, adds = true;
   int scale_a = 1, scale_b = 1;
   int slice = 0;           ///< which 32 bytes along K of a 128-byte swizzled row
+  bool sparse = false;
+  int selector = 0;
 };
 
 inline int element_bits(Type t) { return t == Type::tf32 ? 32 : bits_of(t); }
-inline int depth_of(Type t) { return 256 / element_bits(t); }
+/// Elements of a row of A as it is stored, and of a column of B.
+inline int stored_of(const Case& c) { return 256 / element_bits(c.a); }
+inline int depth_of(const Case& c) { return stored_of(c) * (c.sparse ? 2 : 1); }
 
 inline constexpr int operand_bytes = 64 * 1024, base = 1024;   // each operand's room in shared memory
 
@@ -85,13 +90,14 @@ inline std::string list(const std::string& name, int count) {
 
 inline std::string opcode(const Case& c) {
   const std::string tail = c.a == Type::b1 ? ".and.popc" : "";
-  return fmt::format("wgmma.mma_async.sync.aligned.m64n{}k{}{}.{}.{}.{}{}", c.n, depth_of(c.a), c.satfinite ? ".satfinite" : "",
+  return fmt::format("wgmma.mma_async{}.sync.aligned.m64n{}k{}{}.{}.{}.{}{}", c.sparse ? ".sp" : "", c.n, depth_of(c), c.satfinite ? ".satfinite" : "",
                      name_of(c.d), name_of(c.a), name_of(c.b), tail);
 }
 
 /// A kernel of one warpgroup: copies `image` to shared memory, loads D (and A), multiplies, stores D.
 inline std::string kernel(const Case& c, int registers, const std::string& after = "") {
-  std::string tail = c.adds ? ", 1" : ", p";
+  std::string tail = c.sparse ? fmt::format(", e, {}", c.selector) : "";
+  tail += c.adds ? ", 1" : ", p";
   if (is_float(c.a)) {
     tail += fmt::format(", {}, {}", c.scale_a, c.scale_b);
     if (element_bits(c.a) == 16) tail += fmt::format("{}, {}", c.registers ? "" : c.la.turned ? ", 1" : ", 0", c.lb.turned ? 1 : 0);
@@ -104,9 +110,9 @@ inline std::string kernel(const Case& c, int registers, const std::string& after
   const std::string product = fmt::format("{} {}, {}, bd, {};\n", opcode(c), list("d", registers), c.registers ? "{a0, a1, a2, a3}" : "ad", tail.substr(2));
   return fmt::format(R"(
 .extern .shared .align 1024 .b8 room[];
-.visible .entry k(.param .u64 image, .param .u64 pa, .param .u64 pd, .param .u64 da, .param .u64 db)
+.visible .entry k(.param .u64 image, .param .u64 pa, .param .u64 pe, .param .u64 pd, .param .u64 da, .param .u64 db)
 {{
-.reg .b32 t, s, v, n, d<{0}>, a<4>; .reg .b64 g, l, ad, bd; .reg .pred p, q;
+.reg .b32 t, s, v, n, e, d<{0}>, a<4>; .reg .b64 g, l, ad, bd; .reg .pred p, q;
 mov.u32 t, %tid.x;
 mov.u32 n, 0;
 ld.param.u64 g, [image];
@@ -128,6 +134,9 @@ ld.global.b32 a0, [g];
 ld.global.b32 a1, [g+512];
 ld.global.b32 a2, [g+1024];
 ld.global.b32 a3, [g+1536];
+ld.param.u64 g, [pe];
+mad.wide.u32 g, t, 4, g;
+ld.global.b32 e, [g];
 ld.param.u64 l, [pd];
 mad.wide.u32 l, t, 4, l;
 {2}
@@ -145,7 +154,8 @@ ret;
 }
 
 struct Matrices {
-  std::vector<std::uint32_t> a, b, c, d;   ///< 64 × K, N × K, 64 × N, 64 × N
+  std::vector<std::uint32_t> a, b, c, d;   ///< 64 × K (stored), N × K, 64 × N, 64 × N
+  SparseRows sparse;
 };
 
 /// Where element i of D or A that thread t holds lies.
@@ -161,7 +171,7 @@ inline std::pair<int, int> a_at(int bits, int t, int i) {
 /// Fills A, B and C, runs the kernel, and takes D. Returns the report of a fault.
 inline std::string multiply(const Case& c, Matrices& m, MachineOptions options, bool wild, unsigned seed) {
   std::mt19937_64 random(seed);
-  const int depth = depth_of(c.a), bits = element_bits(c.a);
+  const int stored = stored_of(c), depth = depth_of(c), bits = element_bits(c.a);
   const auto fill = [&](std::vector<std::uint32_t>& to, int count, Type type) {
     to.resize(static_cast<std::size_t>(count));
     for (auto& value : to) {
@@ -169,28 +179,31 @@ inline std::string multiply(const Case& c, Matrices& m, MachineOptions options, 
       if (type == Type::s32 && c.satfinite) value = random() % 2 != 0 ? 0x7FFFFF00 : 0x80000100;
     }
   };
-  fill(m.a, 64 * depth, c.a);
+  fill(m.a, 64 * stored, c.a);
   fill(m.b, c.n * depth, c.b);
   fill(m.c, 64 * c.n, c.d);
   std::vector<std::uint8_t> image(2 * operand_bytes);
-  const Place pa = place(c.la, 64, base, c.slice), pb = place(c.lb, c.n, base + operand_bytes, c.slice);
-  const auto lay = [&](const Layout& l, const Place& p, const std::vector<std::uint32_t>& values, int extent) {
+  // Of a sparse A's B a slice has 64 bytes, that begin at 64 at most.
+  const Place pa = place(c.la, 64, base, c.slice), pb = place(c.lb, c.n, base + operand_bytes, c.sparse ? std::min(c.slice, 2) : c.slice);
+  const auto lay = [&](const Layout& l, const Place& p, const std::vector<std::uint32_t>& values, int extent, int columns) {
     for (int mn = 0; mn < extent; ++mn) {
-      for (int k = 0; k < depth; ++k) {
-        const std::uint32_t at = address(l, p, bits, mn, k) - base, value = values[static_cast<std::size_t>(mn * depth + k)];
+      for (int k = 0; k < columns; ++k) {
+        const std::uint32_t at = address(l, p, bits, mn, k) - base, value = values[static_cast<std::size_t>(mn * columns + k)];
         if (bits == 1) image[at] |= static_cast<std::uint8_t>(value << k % 8);
         else std::memcpy(&image[at], &value, static_cast<std::size_t>(bits / 8));
       }
     }
   };
-  lay(c.la, pa, m.a, 64);
-  lay(c.lb, pb, m.b, c.n);
+  lay(c.la, pa, m.a, 64, stored);
+  lay(c.lb, pb, m.b, c.n, depth);
+  m.sparse.metadata.resize(128);
+  if (c.sparse) m.sparse = random_places(64, stored, bits, c.selector, false, random);
   const int per = 32 / element_bits(c.d), registers = c.n / 2 / per;
   std::vector<std::uint32_t> ra(4 * 128), rd(static_cast<std::size_t>(registers) * 128);
   for (int t = 0; t < 128; ++t) {
-    for (int i = 0; i < 64 * depth / 128; ++i) {
+    for (int i = 0; i < 64 * stored / 128; ++i) {
       const auto [row, k] = a_at(bits, t, i);
-      ra[static_cast<std::size_t>(i * bits / 32 * 128 + t)] |= m.a[static_cast<std::size_t>(row * depth + k)] << i * bits % 32;
+      ra[static_cast<std::size_t>(i * bits / 32 * 128 + t)] |= m.a[static_cast<std::size_t>(row * stored + k)] << i * bits % 32;
     }
     for (int i = 0; i < c.n / 2; ++i) {
       const auto [row, column] = d_at(t, i);
@@ -199,7 +212,7 @@ inline std::string multiply(const Case& c, Matrices& m, MachineOptions options, 
   }
   Program program(kernel(c, registers), options);
   const std::uint64_t d = program.buffer(rd);
-  const std::string fault = program.run("k", {program.buffer(image), program.buffer(ra), d, descriptor(c.la, pa), descriptor(c.lb, pb)},
+  const std::string fault = program.run("k", {program.buffer(image), program.buffer(ra), program.buffer(std::vector<std::uint32_t>(m.sparse.metadata.begin(), m.sparse.metadata.end())), d, descriptor(c.la, pa), descriptor(c.lb, pb)},
                                         {.block = {128, 1, 1}, .dynamic_shared = 2 * operand_bytes});
   const auto after = program.read<std::uint32_t>(d, rd.size());
   m.d.resize(m.c.size());

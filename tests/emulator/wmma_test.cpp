@@ -249,13 +249,13 @@ TEST(Wmma, Integers) {
 }
 
 TEST(Wmma, Doubles) {
-  for (const std::string rn : {"", ".rn"}) {
-    each_layout({8, 8, 4, Type::f64, Type::f64, Type::f64, ".sync.aligned.{}" + rn + ".f64.f64.f64.f64"}, [](const Case& c) {
+  for (const std::string mode : {"", "rn", "rz", "rm", "rp"}) {
+    each_layout({8, 8, 4, Type::f64, Type::f64, Type::f64, ".sync.aligned.{}" + (mode.empty() ? "" : "." + mode) + ".f64.f64.f64.f64"}, [&](const Case& c) {
       const Product r = multiply(c, false, false, 5);
       for (int row = 0; row < 8; ++row) {
         for (int column = 0; column < 8; ++column) {
           auto sum = std::bit_cast<double>(r.c.get(row, column));
-          for (int k = 0; k < 4; ++k) sum = std::fma(std::bit_cast<double>(r.a.get(row, k)), std::bit_cast<double>(r.b.get(k, column)), sum);
+          for (int k = 0; k < 4; ++k) sum = fma_rounded(std::bit_cast<double>(r.a.get(row, k)), std::bit_cast<double>(r.b.get(k, column)), sum, mode);
           ASSERT_EQ(std::bit_cast<double>(r.d.get(row, column)), sum) << row << "," << column;
         }
       }

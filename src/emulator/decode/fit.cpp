@@ -28,6 +28,7 @@ bool may_be_vector(const Expected& x, const Operand& o) {
 }
 
 bool may_be(const Expected& x, const Operand& o) {
+  if (x.only_register && o.kind != Is::reg) return false;
   switch (x.kind) {
     case Kind::value:
       return may_be_value(x.type, x.write, o);
@@ -67,9 +68,9 @@ std::string describe(const Expected& x) {
     case Kind::value:
     case Kind::pair:
       if (x.type == Type::pred) return "a predicate";
-      return (x.write ? "a register" : "a register or constant") + of_type(x.type);
+      return (x.write || x.only_register ? "a register" : "a register or constant") + of_type(x.type);
     case Kind::vector:
-      if (!x.braces) return (x.write ? "a register" : "a register or constant") + of_type(x.type);
+      if (!x.braces) return (x.write || x.only_register ? "a register" : "a register or constant") + of_type(x.type);
       return fmt::format("a vector of {} elements{}", x.count, of_type(x.type));
     case Kind::address:
       return "an address in brackets";

@@ -1,6 +1,7 @@
 // Tensor maps, made on the host.
 #include "emulator/machine/tensor_map.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "emulator/driver/api.h"
@@ -10,14 +11,13 @@ namespace {
 
 bool is_floating(TensorType type) { return type >= TensorType::f16; }
 
-/// Whether the device can copy such boxes: the requirements that cuda.h lists.
-bool is_valid(const TensorMap& m) {
+/// Whether the device can copy rows of `inner` elements: the requirements that cuda.h lists.
+bool is_valid(const TensorMap& m, std::uint64_t inner) {
   const bool flat = m.interleave == 0;
-  const std::uint64_t unit = m.interleave == 2 ? 32 : 16;
-  const std::uint64_t inner = std::uint64_t{m.box[0]} * m.element_bytes();
+  const std::uint64_t unit = m.interleave == 2 ? 32 : 16, bytes = inner * m.element_bytes();
   if (m.address % unit != 0 || (!flat && m.rank < 3)) return false;
   if (m.interleave == 2 && m.swizzle != 1) return false;
-  if (flat && (inner % 16 != 0 || (m.swizzle != 0 && inner > m.swizzle_bytes()))) return false;
+  if (flat && (bytes % 16 != 0 || (m.swizzle != 0 && bytes > m.swizzle_bytes()))) return false;
   if (m.nan_fill && !is_floating(m.type)) return false;
   for (std::size_t d = 0; d < m.rank; ++d) {
     if (m.extent[d] == 0 || m.extent[d] > std::uint64_t{1} << 32) return false;
@@ -25,6 +25,51 @@ bool is_valid(const TensorMap& m) {
     if (d > 0 && (m.stride[d] % unit != 0 || m.stride[d] >> 40 != 0)) return false;
   }
   return true;
+}
+/// The same of im2col: pixels, and a bounding box whose corners have as many bits as the rank leaves them.
+bool is_valid(const TensorMap& m) {
+  if (!m.im2col) return is_valid(m, m.box[0]);
+  if (m.rank < 3 || m.channels == 0 || m.channels > 256 || m.pixels == 0 || m.pixels > 1024) return false;
+  const int spatial = m.rank - 2, limit = 1 << (16 / spatial - 1);
+  for (std::size_t d = 0; d < static_cast<std::size_t>(spatial); ++d) {
+    if (m.lower[d] < -limit || m.lower[d] >= limit || m.upper[d] < -limit || m.upper[d] >= limit) return false;
+    if (static_cast<std::int64_t>(m.extent[d + 1]) + m.upper[d] <= m.lower[d]) return false;
+  }
+  return is_valid(m, m.channels);
+}
+
+/// What both modes have in common. False for what has no meaning.
+bool begin_map(TensorMap& m, int type, std::uint32_t rank, void* address, const std::uint64_t* extents, const std::uint64_t* strides,
+               const std::uint32_t* steps, int interleave, int swizzle, int l2_promotion, int fill) {
+  const auto within = [](int value, int last) { return value >= 0 && value <= last; };
+  if (extents == nullptr || steps == nullptr || rank < 1 || rank > 5 || (rank > 1 && strides == nullptr)) return false;
+  if (!within(type, static_cast<int>(TensorType::tf32_ftz)) || !within(interleave, 2) || !within(swizzle, 3) ||
+      !within(l2_promotion, 3) || !within(fill, 1)) {
+    return false;
+  }
+  m.type = static_cast<TensorType>(type);
+  m.rank = static_cast<std::uint8_t>(rank);
+  m.address = reinterpret_cast<std::uintptr_t>(address);
+  m.interleave = static_cast<std::uint8_t>(interleave);
+  m.swizzle = static_cast<std::uint8_t>(swizzle);
+  m.nan_fill = fill == 1;
+  m.stride[0] = m.element_bytes();
+  for (std::size_t d = 0; d < rank; ++d) {
+    m.extent[d] = extents[d];
+    // Of the innermost dimension nothing can be left out.
+    m.step[d] = d == 0 && interleave == 0 ? 1 : steps[d];
+    if (d > 0) m.stride[d] = strides[d - 1];
+  }
+  return true;
+}
+
+bool is_place(const void* map) { return map != nullptr && reinterpret_cast<std::uintptr_t>(map) % 64 == 0; }
+
+Result write_map(const TensorMap& m, void* map) {
+  if (!is_valid(m)) return Result::invalid_value;
+  const auto bytes = m.encode();
+  std::memcpy(map, bytes.data(), bytes.size());
+  return Result::success;
 }
 
 }  // namespace
@@ -39,47 +84,45 @@ TRIPTYCH_CU Result cuTensorMapEncodeTiled(void* map, int type, std::uint32_t ran
                                           int swizzle, int l2_promotion, int fill) {
   Call call;
   if (call.refused()) return call.result;
-  const auto within = [](int value, int last) { return value >= 0 && value <= last; };
-  if (map == nullptr || reinterpret_cast<std::uintptr_t>(map) % 64 != 0 || extents == nullptr || box == nullptr ||
-      steps == nullptr || rank < 1 || rank > 5 || (rank > 1 && strides == nullptr)) {
-    return Result::invalid_value;
-  }
-  if (!within(type, static_cast<int>(TensorType::tf32_ftz)) || !within(interleave, 2) || !within(swizzle, 3) ||
-      !within(l2_promotion, 3) || !within(fill, 1)) {
-    return Result::invalid_value;
-  }
   TensorMap m;
-  m.type = static_cast<TensorType>(type);
-  m.rank = static_cast<std::uint8_t>(rank);
-  m.address = reinterpret_cast<std::uintptr_t>(address);
-  m.interleave = static_cast<std::uint8_t>(interleave);
-  m.swizzle = static_cast<std::uint8_t>(swizzle);
-  m.nan_fill = fill == 1;
-  m.stride[0] = m.element_bytes();
-  for (std::size_t d = 0; d < rank; ++d) {
-    m.extent[d] = extents[d];
-    m.box[d] = box[d];
-    // Of the innermost dimension nothing can be left out.
-    m.step[d] = d == 0 && interleave == 0 ? 1 : steps[d];
-    if (d > 0) m.stride[d] = strides[d - 1];
+  if (!is_place(map) || box == nullptr ||
+      !begin_map(m, type, rank, address, extents, strides, steps, interleave, swizzle, l2_promotion, fill)) {
+    return Result::invalid_value;
   }
-  if (!is_valid(m)) return Result::invalid_value;
-  const auto bytes = m.encode();
-  std::memcpy(map, bytes.data(), bytes.size());
-  return Result::success;
+  std::copy_n(box, rank, m.box.begin());
+  return write_map(m, map);
+}
+
+/// The corners' order is W, H, D, as far as the rank has them.
+TRIPTYCH_CU Result cuTensorMapEncodeIm2col(void* map, int type, std::uint32_t rank, void* address,
+                                           const std::uint64_t* extents, const std::uint64_t* strides, const int* lower,
+                                           const int* upper, std::uint32_t channels, std::uint32_t pixels,
+                                           const std::uint32_t* steps, int interleave, int swizzle, int l2_promotion,
+                                           int fill) {
+  Call call;
+  if (call.refused()) return call.result;
+  TensorMap m;
+  if (!is_place(map) || lower == nullptr || upper == nullptr || rank < 3 || channels > 256 || pixels > 1024 ||
+      !begin_map(m, type, rank, address, extents, strides, steps, interleave, swizzle, l2_promotion, fill)) {
+    return Result::invalid_value;
+  }
+  m.im2col = true;
+  m.channels = static_cast<std::uint16_t>(channels);
+  m.pixels = static_cast<std::uint16_t>(pixels);
+  const auto fits = [](int corner) { return corner >= INT16_MIN && corner <= INT16_MAX; };
+  for (std::size_t d = 0; d < rank - 2; ++d) {
+    if (!fits(lower[d]) || !fits(upper[d])) return Result::invalid_value;
+    m.lower[d] = static_cast<std::int16_t>(lower[d]);
+    m.upper[d] = static_cast<std::int16_t>(upper[d]);
+  }
+  return write_map(m, map);
 }
 
 TRIPTYCH_CU Result cuTensorMapReplaceAddress(void* map, void* address) {
   Call call;
   if (call.refused()) return call.result;
   TensorMap m;
-  if (map == nullptr || reinterpret_cast<std::uintptr_t>(map) % 64 != 0 ||
-      !TensorMap::decode(static_cast<const std::uint8_t*>(map), m)) {
-    return Result::invalid_value;
-  }
+  if (!is_place(map) || !TensorMap::decode(static_cast<const std::uint8_t*>(map), m)) return Result::invalid_value;
   m.address = reinterpret_cast<std::uintptr_t>(address);
-  if (!is_valid(m)) return Result::invalid_value;
-  const auto bytes = m.encode();
-  std::memcpy(map, bytes.data(), bytes.size());
-  return Result::success;
+  return write_map(m, map);
 }

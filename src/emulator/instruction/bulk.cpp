@@ -34,7 +34,7 @@ Reduction reduction_of_extra(std::uint32_t extra) {
 }
 
 /// Which operations have which types: add of halves only with .noftz, min and max of u64 only in global memory.
-bool allowed(const Choice& c, bool global) {
+bool allowed(const Choice& c, bool global, bool single) {
   const std::string_view op = c["A"];
   const Type t = c.type("T");
   const bool half = t == Type::f16 || t == Type::bf16, logic = op == "and" || op == "or" || op == "xor";
@@ -42,8 +42,8 @@ bool allowed(const Choice& c, bool global) {
   if (logic) return is_untyped(t);
   if (is_untyped(t)) return false;
   if (op == "inc" || op == "dec") return t == Type::u32;
-  if (op == "add") return t != Type::s64;
-  return !(t == Type::f32 || t == Type::f64) && (global || t != Type::u64);
+  if (op == "add") return single || t != Type::s64;
+  return !(t == Type::f32 || t == Type::f64) && (global || bits_of(t) != 64);
 }
 
 /// One piece of work: a range that goes to another, perhaps reduced into it.
@@ -222,7 +222,7 @@ Run choose(Choice& c) {
     c.extra |= pack_element(c.type("T"));
     return run;
   }
-  if (!allowed(c, run == store)) return nullptr;
+  if (!allowed(c, run == store, run == store_async)) return nullptr;
   c.extra |= pack_reduction(c["A"], c.type("T"));
   return run;
 }
@@ -240,8 +240,8 @@ const Form table[] = {
     {"cp.async.bulk.prefetch.L2.global{.L2::cache_hint}", "[global], u32, u64?.L2::cache_hint", [](Choice&) { return Run(prefetch); }, 0, 80, 90, false, "bulk"},
     {"cp.async.bulk.commit_group", "", [](Choice&) { return Run(commit); }, 0, 80, 90, false, "bulk"},
     {"cp.async.bulk.wait_group{.read}", "imm", choose_wait, k, 80, 90, false, "bulk"},
-    {"st.async{.weak}.shared::cluster" BYTES "{.<V: v2 v4>}.<T: b32 b64 u32 u64 s32 s64 f32 f64>", "[shared], V*T, [shared]", choose<store_async, 0>, m, 81, 90, false, "bulk"},
-    {"red.async.relaxed.cluster{.shared::cluster}" BYTES OPS ".<T: u32 s32 u64 b32>", "[shared], 1*T, [shared]", choose<store_async, 0>, m, 81, 90, false, "bulk"},
+    {"st.async{.weak}{.shared::cluster}" BYTES "{.<V: v2 v4>}.<T: b32 b64 u32 u64 s32 s64 f32 f64>", "[shared], V*T, [shared]", choose<store_async, 0>, m, 81, 90, false, "bulk"},
+    {"red.async.relaxed.cluster{.shared::cluster}" BYTES OPS ".<T: u32 s32 u64 s64 b32>", "[shared], 1*T, [shared]", choose<store_async, 0>, m, 81, 90, false, "bulk"},
 };
 
 }  // namespace

@@ -15,6 +15,7 @@
 ///     written     operand                                                        slots
 ///     =T          destination: a register of type T, or _                        the row
 ///     T           source: a register or a constant                               the row
+///     !T          source: a register, no constant                                the row
 ///     &T          source that may also be a special register, or the address of  the row
 ///                 a variable or function (mov, cvt, cvta, …); also &~T
 ///     +T          a register that is read and written                            the row

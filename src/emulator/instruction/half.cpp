@@ -3,6 +3,7 @@
 #include "emulator/instruction/half.h"
 
 #include "emulator/instruction/lanes.h"
+#include "emulator/machine/tensor_map.h"
 
 namespace triptych::emulator {
 namespace {
@@ -136,6 +137,24 @@ Run arithmetic(Choice& c) {
   return c.has("ftz") ? clamping<F16, F, operands, true>(c) : clamping<F16, F, operands, false>(c);
 }
 
+/// F, but +0 where a or b is the NaN that tensor copies put out of bounds, of either sign.
+template <class F>
+struct UnlessOutOfBounds {
+  U16 operator()(U16 a, U16 b, U16 c) const {
+    const auto outside = [](U16 x) { return (x & ~sign_bit) == out_of_bounds_nan; };
+    return outside(a) || outside(b) ? U16{0} : F()(a, b, c);
+  }
+};
+template <class Half>
+Run guarded_of(const Choice& c) {
+  if constexpr (std::is_same_v<Half, F16>) {
+    if (c.has("sat")) return one_or_two<UnlessOutOfBounds<Rounded<Half, Fma, false, Clamp::sat>>, 3>(c);
+  }
+  return c.has("relu") ? one_or_two<UnlessOutOfBounds<Rounded<Half, Fma, false, Clamp::relu>>, 3>(c)
+                       : one_or_two<UnlessOutOfBounds<Rounded<Half, Fma>>, 3>(c);
+}
+Run guarded(Choice& c) { return is_bf16(c) ? guarded_of<Bf16>(c) : guarded_of<F16>(c); }
+
 template <class Half, bool max, bool nan, bool ftz>
 Run extreme_of(const Choice& c) {
   using F = Extreme<Half, max, nan, ftz>;
@@ -179,6 +198,9 @@ const Form table[] = {
     BOTH("bf16", "sub{.rn}", TWO, (arithmetic<Sub, 2>), 78, 90),
     BOTH("bf16", "mul{.rn}", TWO, (arithmetic<Mul, 2>), 78, 90),
     BOTH("bf16", "fma.rn{.relu}", THREE, (arithmetic<Fma, 3>), 70, 80),
+    BOTH("f16", "fma.rn.oob{.sat}", THREE, guarded, 81, 90),
+    BOTH("f16", "fma.rn.oob.relu", THREE, guarded, 81, 90),
+    BOTH("bf16", "fma.rn.oob{.relu}", THREE, guarded, 81, 90),
     BOTH("f16", "min{.ftz}{.NaN}", TWO, extreme<false>, 70, 80),
     BOTH("f16", "max{.ftz}{.NaN}", TWO, extreme<true>, 70, 80),
     BOTH("f16", "min{.ftz}{.NaN}.xorsign.abs", TWO, extreme<false>, 72, 86),

@@ -1,5 +1,5 @@
 // The family `matrix`: moves between registers and rows in shared memory (matrix_move.cpp), products of
-// one warp (mma.cpp, wmma.cpp).
+// one warp (mma.cpp, mma_quad.cpp, wmma.cpp).
 #include "emulator/instruction/matrix.h"
 
 #include "emulator/instruction/dispatch.h"
@@ -15,7 +15,7 @@ bool whole_warp(Warp& w) {
 }
 
 std::span<const Form> matrix_forms() {
-  static const std::vector<Form> all = join({matrix_move_forms(), mma_forms(), wmma_forms()});
+  static const std::vector<Form> all = join({matrix_move_forms(), mma_forms(), mma_quad_forms(), wmma_forms()});
   return all;
 }
 

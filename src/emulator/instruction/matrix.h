@@ -10,7 +10,8 @@
 namespace triptych::emulator {
 
 std::span<const Form> matrix_move_forms();   ///< ldmatrix, stmatrix, movmatrix
-std::span<const Form> mma_forms();           ///< mma.sync, dense
+std::span<const Form> mma_forms();           ///< mma.sync and mma.sp
+std::span<const Form> mma_quad_forms();      ///< mma.sync.m8n8k4 of f16
 std::span<const Form> wmma_forms();
 
 /// True when all 32 lanes execute the instruction together; else suspends it until they do. Throws

@@ -283,6 +283,7 @@ const Form table[] = {
     {"st.mmio.relaxed.<O: sys>" GLOBAL SCALARS, STORED, access<Store>, m, 82, 70, false, "memory"},
     {"prefetch{.<S: global local>}.<L: L1 L2>", "[S]", no_effect<1>, 0, 20, 20, false, "memory"},
     {"prefetch.<S: global>.<L: L2::evict_last L2::evict_normal>", "[S]", no_effect<1>, 0, 74, 80, false, "memory"},
+    {"prefetch{.<S: const param>}.tensormap", "[S]", no_effect<1>, 0, 80, 90, false, "memory"},
     {"prefetchu.L1", "[]", no_effect<1>, 0, 20, 20, false, "memory"},
     {"applypriority{.<S: global>}.L2::evict_normal", "[S], imm", on_line, 0, 74, 80, false, "memory"},
     {"discard{.<S: global>}.L2", "[S], imm", on_line, 0, 74, 80, false, "memory"},

@@ -85,6 +85,7 @@ Element read_element(std::string_view text) {
   e.read = e.read || !e.write;
   e.anything = take(text, "&");
   e.selector = take(text, "%");
+  e.only_register = take(text, "!");
   using Kind = Element::Kind;
   constexpr std::pair<std::string_view, Kind> words[] = {
       {"imm", Kind::immediate},     {"_", Kind::sink},    {"label", Kind::label},
@@ -172,7 +173,8 @@ std::vector<Expected> resolve_signature(const std::vector<Element>& elements,
                .write = e.write,
                .wider = e.wider,
                .anything = e.anything,
-               .selector = e.selector};
+               .selector = e.selector,
+               .only_register = e.only_register};
     x.optional = e.optional && e.when.empty();
     x.missing = !e.when.empty() && !choice.has(e.when);
     x.op = e.op;

@@ -32,6 +32,7 @@ struct Element {
   bool wider = false;       ///< ~
   bool anything = false;    ///< &
   bool selector = false;    ///< %
+  bool only_register = false;   ///< !
   bool optional = false;    ///< x?
   std::string_view when;    ///< of x?.m: m
   std::string_view type;    ///< a type's name or a part's; empty: # (any type)
@@ -51,6 +52,7 @@ std::vector<Element> parse_signature(std::string_view operands);
 struct Expected {
   Element::Kind kind = Element::Kind::value;
   bool read = false, write = false, wider = false, anything = false, selector = false;
+  bool only_register = false;
   bool optional = false;   ///< may be left out
   bool missing = false;    ///< must be left out: the opcode lacks the modifier
   Type type = Type::none;  ///< none: any

@@ -75,7 +75,7 @@ const Form table[] = {
     {"alloca" TYPE, "=T, T", choose_take, 0, 73, 52, false, "stack"},
     {"alloca" TYPE, "=T, T, imm", choose_take, 0, 73, 52, false, "stack"},
     {"stacksave" TYPE, "=T", of_width<save<std::uint32_t>, save<std::uint64_t>>, 0, 73, 52, false, "stack"},
-    {"stackrestore" TYPE, "T", of_width<restore<std::uint32_t>, restore<std::uint64_t>>, 0, 73, 52, false, "stack"},
+    {"stackrestore" TYPE, "!T", of_width<restore<std::uint32_t>, restore<std::uint64_t>>, 0, 73, 52, false, "stack"},
 };
 
 }  // namespace

@@ -17,8 +17,8 @@
 namespace triptych::emulator {
 namespace {
 
-// Instr::extra: a flag, then the reduction's operation (0: none).
-constexpr std::uint32_t multicast = 1;
+// Instr::extra: flags, then the reduction's operation (0: none).
+constexpr std::uint32_t multicast = 1, im2col = 2;
 constexpr std::string_view operations[] = {"", "add", "min", "max", "inc", "dec", "and", "or", "xor"};
 
 /// The element's type as reductions know it.
@@ -40,18 +40,22 @@ Reduction reduction_of_map(std::uint32_t extra, const TensorMap& map) {
   return reduce;
 }
 
-/// The box that lane l asks for: the map at op[at], coordinates in the list.
+/// The box that lane l asks for: the map at op[at]; in the list coordinates, then im2col's offsets if it has any.
 TensorBox box_of(Warp& w, const Instr& i, std::size_t at, int l) {
   Lanes<std::uint64_t> addresses;
   w.addresses(i.op[at], true, at == 0 ? i.imm : 0, addresses);
   const TensorMap map = read_tensor_map(w, i, Space::generic, addresses, l, Proxy::tensormap);
-  if (map.rank != i.list_count) {
-    throw KernelFault{FaultKind::protocol, "a tensor copy with " + std::to_string(i.list_count) + " coordinates of a map of rank " +
+  if (map.rank != i.at_list) {
+    throw KernelFault{FaultKind::protocol, "a tensor copy with " + std::to_string(i.at_list) + " coordinates of a map of rank " +
                                                std::to_string(map.rank), Mask{1} << l};
   }
-  std::array<std::int32_t, 5> start{};
-  for (std::uint32_t c = 0; c < i.list_count; ++c) start[c] = w.in<std::int32_t>(w.list(i, c))[l];
-  return TensorBox(map, start);
+  TensorBox::Coordinates start{};
+  TensorBox::Offsets offsets{};
+  for (std::uint32_t c = 0; c < i.at_list; ++c) start[c] = w.in<std::int32_t>(w.list(i, c))[l];
+  for (std::uint32_t c = i.at_list; c < i.list_count; ++c) {
+    offsets[c - i.at_list] = static_cast<std::uint16_t>(w.in<std::uint32_t>(w.list(i, c))[l]);
+  }
+  return TensorBox(map, start, (i.extra & im2col) != 0 ? &offsets : nullptr);
 }
 
 /// Checks the box's places in memory, and gives its host address in shared memory.
@@ -87,7 +91,7 @@ void load_one(Warp& w, const Instr& i, const std::shared_ptr<const TensorBox>& b
   if (observer != nullptr) observer->async_issued(w, i, AsyncKind::tensor, *token, barrier);
 }
 
-/// Operands [dst], [map, {…}], [mbarrier]{, ctaMask}.
+/// Operands [dst], [map, {…}], [mbarrier]{, {offsets}}{, ctaMask}.
 void load(Warp& w, const Instr& i) {
   Lanes<std::uint64_t> to, barrier;
   w.addresses(i.op[0], false, i.imm, to);
@@ -159,23 +163,35 @@ void prefetch(Warp& w, const Instr& i) {
 template <Run run>
 Run choose(Choice& c) {
   const auto op = std::find(std::begin(operations), std::end(operations), c["A"]) - std::begin(operations);
-  c.extra = (c.has("multicast::cluster") ? multicast : 0u) | static_cast<std::uint32_t>(op) << 8;
+  const bool columns = c.has("im2col") || c.has("im2col_no_offs");
+  c.extra = (c.has("multicast::cluster") ? multicast : 0u) | (columns ? im2col : 0u) | static_cast<std::uint32_t>(op) << 8;
+  if (c.has("im2col")) c.vector_length = {c["N"][0] - '2'};
   c.ticks = 8;
   return run;
 }
 
 constexpr std::uint8_t m = Instr::memory;
-#define DIMENSIONS ".<N: 1d 2d 3d 4d 5d>"
+#define TILE(before, after) "cp" before ".<N: 1d 2d 3d 4d 5d>" after
+#define COLUMNS(before, after) "cp" before ".<N: 3d 4d 5d>" after
+#define LOAD(space, mode) ".<D: shared::" space ">.global" mode ".mbarrier::complete_tx::bytes"
+#define HINT "{.L2::cache_hint}"
+#define POLICY ", u64?.L2::cache_hint"
 const Form table[] = {
-    {"cp.async.bulk.tensor" DIMENSIONS ".<D: shared::cluster>.global{.tile}.mbarrier::complete_tx::bytes{.multicast::cluster}{.L2::cache_hint}",
-     "[D], [map,N], [D], b16?.multicast::cluster, u64?.L2::cache_hint", choose<load>, m, 80, 90, false, "tensor"},
-    {"cp.async.bulk.tensor" DIMENSIONS ".<D: shared::cta>.global{.tile}.mbarrier::complete_tx::bytes{.L2::cache_hint}",
-     "[D], [map,N], [D], u64?.L2::cache_hint", choose<load>, m, 86, 90, false, "tensor"},
-    {"cp.async.bulk.tensor" DIMENSIONS ".global.shared::cta{.tile}.bulk_group{.L2::cache_hint}", "[map,N], [shared], u64?.L2::cache_hint",
-     choose<store>, m, 80, 90, false, "tensor"},
-    {"cp.reduce.async.bulk.tensor" DIMENSIONS ".global.shared::cta.<A: add min max inc dec and or xor>{.tile}.bulk_group{.L2::cache_hint}",
-     "[map,N], [shared], u64?.L2::cache_hint", choose<store>, m, 80, 90, false, "tensor"},
-    {"cp.async.bulk.prefetch.tensor" DIMENSIONS ".L2.global{.tile}{.L2::cache_hint}", "[map,N], u64?.L2::cache_hint", choose<prefetch>, m, 80, 90, false, "tensor"},
+    {TILE(".async.bulk.tensor", LOAD("cluster", "{.tile}") "{.multicast::cluster}" HINT), "[D], [map,N], [D], b16?.multicast::cluster" POLICY,
+     choose<load>, m, 80, 90, false, "tensor"},
+    {TILE(".async.bulk.tensor", LOAD("cta", "{.tile}") HINT), "[D], [map,N], [D]" POLICY, choose<load>, m, 86, 90, false, "tensor"},
+    {TILE(".async.bulk.tensor", ".global.shared::cta{.tile}.bulk_group" HINT), "[map,N], [shared]" POLICY, choose<store>, m, 80, 90, false, "tensor"},
+    {TILE(".reduce.async.bulk.tensor", ".global.shared::cta.<A: add min max inc dec and or xor>{.tile}.bulk_group" HINT),
+     "[map,N], [shared]" POLICY, choose<store>, m, 80, 90, false, "tensor"},
+    {TILE(".async.bulk.prefetch.tensor", ".L2.global{.tile}" HINT), "[map,N]" POLICY, choose<prefetch>, m, 80, 90, false, "tensor"},
+    {COLUMNS(".async.bulk.tensor", LOAD("cluster", ".im2col") "{.multicast::cluster}" HINT),
+     "[D], [map,N], [D], ?*b16, b16?.multicast::cluster" POLICY, choose<load>, m, 80, 90, false, "tensor_im2col"},
+    {COLUMNS(".async.bulk.tensor", LOAD("cta", ".im2col") HINT), "[D], [map,N], [D], ?*b16" POLICY, choose<load>, m, 86, 90, false, "tensor_im2col"},
+    {COLUMNS(".async.bulk.tensor", ".global.shared::cta.im2col_no_offs.bulk_group" HINT), "[map,N], [shared]" POLICY,
+     choose<store>, m, 80, 90, false, "tensor_im2col"},
+    {COLUMNS(".reduce.async.bulk.tensor", ".global.shared::cta.<A: add min max inc dec and or xor>.im2col_no_offs.bulk_group" HINT),
+     "[map,N], [shared]" POLICY, choose<store>, m, 80, 90, false, "tensor_im2col"},
+    {COLUMNS(".async.bulk.prefetch.tensor", ".L2.global.im2col" HINT), "[map,N], ?*b16" POLICY, choose<prefetch>, m, 80, 90, false, "tensor_im2col"},
 };
 
 }  // namespace

@@ -11,18 +11,24 @@
 
 namespace triptych::emulator {
 
-/// The innermost line of a box. Elements first … last - 1 of it lie in the tensor, from `global` on.
+/// The innermost line of a box, of an interleaved one a slice. Elements first … last - 1 of it lie in the tensor, from
+/// `global` on.
 struct BoxRow {
   std::uint64_t global = 0;
   std::uint32_t first = 0, last = 0;
 };
 
-/// A box in tile mode. In shared memory it is dense, dimension 0 fastest, then swizzled.
+/// What a copy moves: in tile mode a box, in im2col mode some channels of pixels that follow each other in the
+/// map's bounding box. In shared memory it is dense, dimension 0 fastest, then swizzled.
 class TensorBox {
  public:
-  /// Coordinates innermost first; they may lie outside. Throws KernelFault for what this device does not
-  /// execute (interleaved layouts), or whose result is not known.
-  TensorBox(const TensorMap& map, const std::array<std::int32_t, 5>& start);
+  using Coordinates = std::array<std::int32_t, 5>;
+  /// Of im2col: what is added to the pixels' places along W, H, D after these were found in the bounding box.
+  using Offsets = std::array<std::uint16_t, 3>;
+
+  /// Coordinates innermost first; they may lie outside. Without offsets it is tile mode. Throws KernelFault for
+  /// what this device does not execute, or whose result is not known.
+  TensorBox(const TensorMap& map, const Coordinates& start, const Offsets* offsets = nullptr);
 
   std::uint64_t bytes() const { return rows_.size() * row_bytes_; }
   const std::vector<BoxRow>& rows() const { return rows_; }
@@ -42,7 +48,10 @@ class TensorBox {
   void store(const std::vector<std::uint8_t>& box, Reduction reduce) const;
 
  private:
-  void find_rows(const std::array<std::int32_t, 5>& start);
+  void find_tile(const Coordinates& start);
+  void find_pixels(const Coordinates& start, const Offsets& offsets);
+  /// The row that begins at a place.
+  void add_row(const std::array<std::int64_t, 5>& place);
   /// Calls f(offset of the row in the box, physical offset from `at`, bytes) for pieces that stay together.
   template <class F>
   void each_piece(std::uint32_t at, F&& f) const;

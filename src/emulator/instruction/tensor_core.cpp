@@ -64,11 +64,12 @@ float rounded_to_half(std::int64_t sum, int unit) {
 }
 
 /// Infinities and NaNs decide alone; false if there are none.
-bool special(const Rows<float>& a, const Columns<float>& b, int depth, int l, float& d) {
+template <class Strip>
+bool special(const Rows<float>& a, const Strip& b, int depth, int l, float& d) {
   double sum = d;
   bool finite = std::isfinite(d);
   for (int k = 0; k < depth; ++k) {
-    const float x = a.at[k][l], y = b.at[k][l % 8];
+    const float x = a.at[k][l], y = b.at[k][l % Strip::width];
     finite = finite && std::isfinite(x) && std::isfinite(y);
     sum += static_cast<double>(x) * static_cast<double>(y);
   }
@@ -77,8 +78,9 @@ bool special(const Rows<float>& a, const Columns<float>& b, int depth, int l, fl
 }
 
 /// Eight lanes: Σ of the products at F fractional bits below 2^largest; `largest` comes in as C's exponent.
-void fused(const std::int32_t (*sa)[warp_size], const std::int32_t (*ea)[warp_size], const std::int32_t (*sb)[8],
-           const std::int32_t (*eb)[8], int depth, int fraction_bits, std::int32_t* largest_of, std::int64_t* sums) {
+template <int width>
+void fused(const std::int32_t (*sa)[warp_size], const std::int32_t (*ea)[warp_size], const std::int32_t (*sb)[width],
+           const std::int32_t (*eb)[width], int depth, int fraction_bits, std::int32_t* largest_of, std::int64_t* sums) {
   const auto load = [](const std::int32_t* from, Ints& to) { std::memcpy(&to, from, sizeof to); };
   Ints largest, x, y;
   load(largest_of, largest);
@@ -114,18 +116,22 @@ void fused(const std::int32_t (*sa)[warp_size], const std::int32_t (*ea)[warp_si
 
 }  // namespace
 
-void multiply_fast(const Rows<float>& a, const Columns<float>& b, int depth, float* d) {
+template <class Strip>
+void multiply_fast(const Rows<float>& a, const Strip& b, int depth, float* d) {
   Floats sum[parts], x, y;
   std::memcpy(sum, d, sizeof sum);
   for (int k = 0; k < depth; ++k) {
     std::memcpy(&y, b.at[k], sizeof y);
     for (int p = 0; p < parts; ++p) {
+      if (p > 0 && Strip::width > 8) std::memcpy(&y, b.at[k] + 8 * p % Strip::width, sizeof y);
       std::memcpy(&x, a.at[k] + 8 * p, sizeof x);
       sum[p] += x * y;
     }
   }
   std::memcpy(d, sum, sizeof sum);
 }
+template void multiply_fast(const Rows<float>&, const Columns<float>&, int, float*);
+template void multiply_fast(const Rows<float>&, const Rows<float>&, int, float*);
 
 int least_exponent(Type type) {
   if (type == Type::e4m3) return -6;
@@ -152,8 +158,9 @@ void split(const Strip& values, int depth, int least, Significands<Strip>& to) {
 template void split(const Rows<float>&, int, int, Significands<Rows<float>>&);
 template void split(const Columns<float>&, int, int, Significands<Columns<float>>&);
 
-void multiply_exact(const Rows<float>& a, const Columns<float>& b, const Significands<Rows<float>>& sa,
-                    const Significands<Columns<float>>& sb, int depth, const TensorNumerics& n, float* d) {
+template <class Strip>
+void multiply_exact(const Rows<float>& a, const Strip& b, const Significands<Rows<float>>& sa,
+                    const Significands<Strip>& sb, int depth, const TensorNumerics& n, float* d) {
   bool finite = sa.finite && sb.finite;
   for (int l = 0; l < warp_size; ++l) finite = finite && std::isfinite(d[l]);
   const int least = n.half ? least_exponent(Type::f16) : -126;
@@ -165,10 +172,10 @@ void multiply_exact(const Rows<float>& a, const Columns<float>& b, const Signifi
       c[l] = addend(d[first + l], least);
       largest[l] = c[l].exponent;
     }
-    const auto at = [&](const auto& rows) {
-      return reinterpret_cast<const std::int32_t(*)[warp_size]>(&rows[0][first]);
+    const auto at = [&]<std::size_t k, std::size_t width>(const std::int32_t(&rows)[k][width]) {
+      return reinterpret_cast<const std::int32_t(*)[width]>(&rows[0][static_cast<std::size_t>(first) % width]);
     };
-    fused(at(sa.significand), at(sa.exponent), sb.significand, sb.exponent, depth, n.fraction_bits, largest, sums);
+    fused<Strip::width>(at(sa.significand), at(sa.exponent), at(sb.significand), at(sb.exponent), depth, n.fraction_bits, largest, sums);
     for (int l = 0; l < 8; ++l) {
       if (!finite && special(a, b, depth, first + l, d[first + l])) continue;
       const int down = largest[l] - c[l].exponent + 23 - n.fraction_bits;
@@ -181,17 +188,23 @@ void multiply_exact(const Rows<float>& a, const Columns<float>& b, const Signifi
   }
 }
 
-void multiply_integer(const Rows<std::int32_t>& a, const Columns<std::int32_t>& b, int depth, IntegerProduct product,
-                      bool saturate, std::int32_t* d) {
+template void multiply_exact(const Rows<float>&, const Columns<float>&, const Significands<Rows<float>>&,
+                             const Significands<Columns<float>>&, int, const TensorNumerics&, float*);
+template void multiply_exact(const Rows<float>&, const Rows<float>&, const Significands<Rows<float>>&,
+                             const Significands<Rows<float>>&, int, const TensorNumerics&, float*);
+
+template <class Strip>
+void multiply_integer(const Rows<std::int32_t>& a, const Strip& b, int depth, IntegerProduct product, bool saturate,
+                      std::int32_t* d) {
   std::int32_t sum[warp_size] = {};
   for (int k = 0; k < depth; ++k) {
     const std::int32_t *x = a.at[k], *y = b.at[k];
     if (product == IntegerProduct::multiply) {
-      for (int l = 0; l < warp_size; ++l) sum[l] += x[l] * y[l % 8];
+      for (int l = 0; l < warp_size; ++l) sum[l] += x[l] * y[l % Strip::width];
     } else {
       const bool both = product == IntegerProduct::bits_and;
       for (int l = 0; l < warp_size; ++l) {
-        sum[l] += std::popcount(static_cast<std::uint32_t>(both ? x[l] & y[l % 8] : x[l] ^ y[l % 8]));
+        sum[l] += std::popcount(static_cast<std::uint32_t>(both ? x[l] & y[l % Strip::width] : x[l] ^ y[l % Strip::width]));
       }
     }
   }
@@ -200,6 +213,10 @@ void multiply_integer(const Rows<std::int32_t>& a, const Columns<std::int32_t>& 
     d[l] = static_cast<std::int32_t>(saturate ? std::clamp<std::int64_t>(whole, INT32_MIN, INT32_MAX) : whole);
   }
 }
+
+template void multiply_integer(const Rows<std::int32_t>&, const Columns<std::int32_t>&, int, IntegerProduct, bool,
+                               std::int32_t*);
+template void multiply_integer(const Rows<std::int32_t>&, const Rows<std::int32_t>&, int, IntegerProduct, bool, std::int32_t*);
 
 void multiply_double(const Rows<double>& a, const Columns<double>& b, int depth, double* d) {
   for (int k = 0; k < depth; ++k) {

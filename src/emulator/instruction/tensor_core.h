@@ -23,25 +23,26 @@
 
 namespace triptych::emulator {
 
-/// The deepest product of one instruction: m16n8k64 of 4-bit integers.
+/// Most elements of a row of A in one instruction: m16n8k64 of 4-bit integers. B is twice as deep if A is
+/// sparse.
 inline constexpr int most_depth = 64;
 
 /// Eight rows of A as the lanes need them: at[k][l] = A(l / 4, k).
 template <class T>
 struct Rows {
-  static constexpr int width = warp_size;
+  static constexpr int width = warp_size, deepest = most_depth;
   void set(int row, int k, T value) {
     for (int q = 0; q < 4; ++q) at[k][4 * row + q] = value;
   }
-  alignas(64) T at[most_depth][width];
+  alignas(64) T at[deepest][width];
 };
 
 /// Four columns of B, the even or the odd ones of eight, twice: at[k][x] = B(k, 2(x % 4) + odd).
 template <class T>
 struct Columns {
-  static constexpr int width = 8;
+  static constexpr int width = 8, deepest = 2 * most_depth;
   void set(int pair, int k, T value) { at[k][pair] = at[k][pair + 4] = value; }
-  alignas(64) T at[most_depth][width];
+  alignas(64) T at[deepest][width];
 };
 
 /// The same as significands with 10 fractional bits and exponents, of every format below f32.
@@ -59,8 +60,11 @@ struct TensorNumerics {
   bool half = false;           ///< C and D are f16
 };
 
-/// d[l] = Σ_k a[k][l] · b[k][l % 8] + d[l], k below `depth`, in f32.
-void multiply_fast(const Rows<float>& a, const Columns<float>& b, int depth, float* d);
+// Strip is Columns or, where each row of A meets other rows of B (sparse.h), Rows.
+
+/// d[l] = Σ_k a[k][l] · b[k][l % width] + d[l], k below `depth`, in f32.
+template <class Strip>
+void multiply_fast(const Rows<float>& a, const Strip& b, int depth, float* d);
 
 /// A format's least exponent of normal numbers decides what subnormal ones look like.
 int least_exponent(Type type);
@@ -68,14 +72,16 @@ template <class Strip>
 void split(const Strip& values, int depth, int least_exponent, Significands<Strip>& to);
 /// The same as multiply_fast in the exact numerics. `a` and `b` are what sa and sb were made of: they are
 /// asked where values are not finite.
-void multiply_exact(const Rows<float>& a, const Columns<float>& b, const Significands<Rows<float>>& sa,
-                    const Significands<Columns<float>>& sb, int depth, const TensorNumerics& numerics, float* d);
+template <class Strip>
+void multiply_exact(const Rows<float>& a, const Strip& b, const Significands<Rows<float>>& sa,
+                    const Significands<Strip>& sb, int depth, const TensorNumerics& numerics, float* d);
 
 enum class IntegerProduct : std::uint8_t { multiply, bits_and, bits_xor };
 
 /// d[l] = Σ_k a ∘ b + d[l]; the products of bits are counts of ones in 32-bit words.
-void multiply_integer(const Rows<std::int32_t>& a, const Columns<std::int32_t>& b, int depth, IntegerProduct product,
-                      bool saturate, std::int32_t* d);
+template <class Strip>
+void multiply_integer(const Rows<std::int32_t>& a, const Strip& b, int depth, IntegerProduct product, bool saturate,
+                      std::int32_t* d);
 void multiply_double(const Rows<double>& a, const Columns<double>& b, int depth, double* d);
 
 }  // namespace triptych::emulator

@@ -10,9 +10,9 @@ namespace triptych::emulator {
 namespace {
 
 /// The four words of a piece, element by element: f(which, k, value), `which` counted from the piece's
-/// first row or column.
+/// first row or column. There are n pieces along K.
 template <class Codec, class F>
-void unpack_piece(const std::uint8_t* piece, std::size_t number, bool turned, F&& f) {
+void unpack_piece(const std::uint8_t* piece, std::size_t number, std::size_t n, bool turned, F&& f) {
   std::uint32_t words[4];
   std::memcpy(words, piece, sizeof words);
   for (int w = 0; w < 4; ++w) {
@@ -20,9 +20,9 @@ void unpack_piece(const std::uint8_t* piece, std::size_t number, bool turned, F&
       const int within = Codec::per * w + i;
       const auto value = Codec::get(words[w], i);
       if (turned) {
-        f(within, static_cast<int>(number % 16), value);
+        f(within, static_cast<int>(number % (8 * n)), value);
       } else {
-        f(0, Codec::per * 4 * static_cast<int>(number % 2) + within, value);
+        f(0, Codec::per * 4 * static_cast<int>(number % n) + within, value);
       }
     }
   }
@@ -42,7 +42,7 @@ void unpack_a(const WgmmaJob& job, std::array<Rows<Value>, 8>& strips) {
       }
       for (std::size_t n = 0; n < job.a.size(); ++n) {
         const int first = static_cast<int>(p.a_turned ? n / 16 * 8 : n / 2);
-        unpack_piece<Codec>(job.shared + job.a[n], n, p.a_turned, [&](int row, int k, Value value) {
+        unpack_piece<Codec>(job.shared + job.a[n], n, p.a_pieces, p.a_turned, [&](int row, int k, Value value) {
           strips[static_cast<std::size_t>((first + row) / 8)].set((first + row) % 8, k, value);
         });
       }
@@ -61,10 +61,11 @@ void unpack_a(const WgmmaJob& job, std::array<Rows<Value>, 8>& strips) {
 /// The even and the odd columns of eight.
 template <class Value>
 void unpack_b(const WgmmaJob& job, int block, std::array<Columns<Value>, 2>& strips) {
+  const std::size_t along = job.product.b_pieces();
   with_codec<Value>(job.product.b, [&]<class Codec>() {
-    for (std::size_t n = 16 * static_cast<std::size_t>(block); n < 16 * static_cast<std::size_t>(block + 1); ++n) {
-      const int first = job.product.b_turned ? 0 : static_cast<int>(n / 2 % 8);
-      unpack_piece<Codec>(job.shared + job.b[n], n, job.product.b_turned, [&](int column, int k, Value value) {
+    for (std::size_t n = 8 * along * static_cast<std::size_t>(block); n < 8 * along * static_cast<std::size_t>(block + 1); ++n) {
+      const int first = job.product.b_turned ? 0 : static_cast<int>(n / along % 8);
+      unpack_piece<Codec>(job.shared + job.b[n], n, along, job.product.b_turned, [&](int column, int k, Value value) {
         strips[static_cast<std::size_t>((first + column) % 2)].set((first + column) / 2, k, value);
       });
     }
@@ -102,14 +103,18 @@ void execute_floats(const WgmmaJob& job) {
   std::array<Columns<float>, 2> b;
   std::array<Significands<Rows<float>>, 8> sa;
   std::array<Significands<Columns<float>>, 2> sb;
+  Rows<float> met;
   unpack_a(job, a);
-  for (std::size_t s = 0; s < 8 && job.exact; ++s) split(a[s], depth, least_exponent(p.a), sa[s]);
+  for (std::size_t s = 0; s < 8 && job.exact && !p.sparse; ++s) split(a[s], depth, least_exponent(p.a), sa[s]);
   for (int block = 0; block < job.columns / 8; ++block) {
     unpack_b(job, block, b);
-    for (std::size_t s = 0; s < 2 && job.exact; ++s) split(b[s], depth, least_exponent(p.b), sb[s]);
+    for (std::size_t s = 0; s < 2 && job.exact && !p.sparse; ++s) split(b[s], depth, least_exponent(p.b), sb[s]);
     for (std::size_t s = 0; s < 8; ++s) {
       each_register<float>(job, s, block, [&](std::size_t odd, float* d) {
-        if (job.exact) {
+        if (p.sparse) {
+          select(b[odd], job.places[s], depth, met);
+          multiply_sparse(a[s], met, p.a, p.b, depth, job.exact, numerics, d);
+        } else if (job.exact) {
           multiply_exact(a[s], b[odd], sa[s], sb[odd], depth, numerics, d);
         } else {
           multiply_fast(a[s], b[odd], depth, d);
@@ -123,13 +128,20 @@ void execute_integers(const WgmmaJob& job) {
   const WgmmaProduct& p = job.product;
   std::array<Rows<std::int32_t>, 8> a;
   std::array<Columns<std::int32_t>, 2> b;
+  Rows<std::int32_t> met;
+  const int depth = 8 * per_word(p.a);
+  const IntegerProduct product = p.a == Type::b1 ? IntegerProduct::bits_and : IntegerProduct::multiply;
   unpack_a(job, a);
   for (int block = 0; block < job.columns / 8; ++block) {
     unpack_b(job, block, b);
     for (std::size_t s = 0; s < 8; ++s) {
       each_register<std::int32_t>(job, s, block, [&](std::size_t odd, std::int32_t* d) {
-        multiply_integer(a[s], b[odd], 8 * per_word(p.a), p.a == Type::b1 ? IntegerProduct::bits_and : IntegerProduct::multiply,
-                         p.saturate, d);
+        if (p.sparse) {
+          select(b[odd], job.places[s], depth, met);
+          multiply_integer(a[s], met, depth, product, p.saturate, d);
+        } else {
+          multiply_integer(a[s], b[odd], depth, product, p.saturate, d);
+        }
       });
     }
   }

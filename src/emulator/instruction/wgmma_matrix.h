@@ -23,21 +23,21 @@ struct MatrixDescriptor {
     width = widths[bits >> 62];
   }
 
-  /// Addresses of the pieces of an operand with `extent` rows (A) or columns (B) of 32 bytes along K.
-  ///   K-major:  piece 2·mn + c has the c-th 16 bytes of row mn.
-  ///   MN-major: piece 16·(mn / 8) + k has eight 16-bit elements along MN at k.
-  std::vector<std::uint32_t> pieces(int extent, bool mn_major) const {
+  /// Addresses of the pieces of an operand with `extent` rows (A) or columns (B) of n · 16 bytes along K.
+  ///   K-major:  piece n·mn + c has the c-th 16 bytes of row mn.
+  ///   MN-major: piece 8n·(mn / 8) + k has eight 16-bit elements along MN at k.
+  std::vector<std::uint32_t> pieces(int extent, std::uint32_t n, bool mn_major) const {
     std::vector<std::uint32_t> all;
-    all.reserve(static_cast<std::size_t>(extent) * 2);
+    all.reserve(static_cast<std::size_t>(extent) * n);
     const bool plain = width == 16;
     if (!mn_major) {
       for (std::uint32_t mn = 0; mn < static_cast<std::uint32_t>(extent); ++mn) {
-        for (std::uint32_t c = 0; c < 2; ++c) add(mn % 8 * width + mn / 8 * stride + c * (plain ? leading : 16), all);
+        for (std::uint32_t c = 0; c < n; ++c) add(mn % 8 * width + mn / 8 * stride + c * (plain ? leading : 16), all);
       }
       return all;
     }
     for (std::uint32_t mn = 0; mn < static_cast<std::uint32_t>(extent); mn += 8) {
-      for (std::uint32_t k = 0; k < 16; ++k) {
+      for (std::uint32_t k = 0; k < 8 * n; ++k) {
         const std::uint32_t atom = width / 2;   // elements along MN
         add(plain ? mn / 8 * stride + k % 8 * 16 + k / 8 * leading
                   : mn % atom * 2 + mn / atom * leading + k % 8 * width + k / 8 * stride, all);

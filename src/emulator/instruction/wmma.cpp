@@ -6,6 +6,7 @@
 
 #include "emulator/instruction/access.h"
 #include "emulator/instruction/dispatch.h"
+#include "emulator/instruction/float.h"
 #include "emulator/instruction/fragment.h"
 #include "emulator/instruction/matrix.h"
 #include "emulator/machine/machine.h"
@@ -249,7 +250,7 @@ Run choose_product(Choice& c) {
   c.extra = Product::pack(shape_number(c["P"]), a, b, c["C"] == "f16", c["D"] == "f16", c.has("satfinite"), product);
   c.vector_length = Product(c.extra).registers();
   c.ticks = 16;
-  return multiply<Value>;
+  return with_rounding<multiply<Value>>(c["R"]);
 }
 
 constexpr std::uint8_t p = Instr::control | Instr::aligned | Instr::tensor, m = Instr::control | Instr::aligned | Instr::memory;
@@ -262,30 +263,30 @@ constexpr std::uint8_t p = Instr::control | Instr::aligned | Instr::tensor, m = 
 #define RESULT choose_move<Part::c, load>, m
 #define STORED choose_move<Part::c, store>, m
 const Form table[] = {
-    {LOAD("a b", "row col", HALVES, "f16"), "=?*b32, [S], u32?", OPERAND, 60, 70, false, "wmma"},
+    {LOAD("a b", "row col", HALVES, "f16"), "=?*f16x2, [S], u32?", OPERAND, 60, 70, false, "wmma"},
     {LOAD("a b", "row col", HALVES, "s8 u8"), "=?*b32, [S], u32?", OPERAND, 63, 72, false, "wmma"},
-    {LOAD("a b", "row col", HALVES, "bf16"), "=?*b32, [S], u32?", OPERAND, 70, 80, false, "wmma"},
-    {LOAD("a b", "row col", "m16n16k8", "tf32"), "=?*b32, [S], u32?", OPERAND, 70, 80, false, "wmma"},
+    {LOAD("a b", "row col", HALVES, "bf16"), "=?*bf16x2, [S], u32?", OPERAND, 70, 80, false, "wmma"},
+    {LOAD("a b", "row col", "m16n16k8", "tf32"), "=?*tf32, [S], u32?", OPERAND, 70, 80, false, "wmma"},
     {LOAD("a b", "row col", "m8n8k4", "f64"), "=?*f64, [S], u32?", OPERAND, 70, 80, false, "wmma"},
     {LOAD("a", "row", "m8n8k32", "s4 u4"), "=?*b32, [S], u32?", OPERAND, 63, 75, false, "wmma"},
     {LOAD("b", "col", "m8n8k32", "s4 u4"), "=?*b32, [S], u32?", OPERAND, 63, 75, false, "wmma"},
     {LOAD("a", "row", "m8n8k128", "b1"), "=?*b32, [S], u32?", OPERAND, 63, 75, false, "wmma"},
     {LOAD("b", "col", "m8n8k128", "b1"), "=?*b32, [S], u32?", OPERAND, 63, 75, false, "wmma"},
-    {LOAD_C(HALVES, "f16"), "=?*b32, [S], u32?", RESULT, 60, 70, false, "wmma"},
+    {LOAD_C(HALVES, "f16"), "=?*f16x2, [S], u32?", RESULT, 60, 70, false, "wmma"},
     {LOAD_C(HALVES " m16n16k8", "f32"), "=?*f32, [S], u32?", RESULT, 60, 70, false, "wmma"},
     {LOAD_C(HALVES " m8n8k32 m8n8k128", "s32"), "=?*s32, [S], u32?", RESULT, 63, 72, false, "wmma"},
     {LOAD_C("m8n8k4", "f64"), "=?*f64, [S], u32?", RESULT, 70, 80, false, "wmma"},
-    {STORE_D(HALVES, "f16"), "[S], ?*b32, u32?", STORED, 60, 70, false, "wmma"},
+    {STORE_D(HALVES, "f16"), "[S], ?*f16x2, u32?", STORED, 60, 70, false, "wmma"},
     {STORE_D(HALVES " m16n16k8", "f32"), "[S], ?*f32, u32?", STORED, 60, 70, false, "wmma"},
     {STORE_D(HALVES " m8n8k32 m8n8k128", "s32"), "[S], ?*s32, u32?", STORED, 63, 72, false, "wmma"},
     {STORE_D("m8n8k4", "f64"), "[S], ?*f64, u32?", STORED, 70, 80, false, "wmma"},
-    {WMMA(HALVES) ".<D: f32>.<C: f32>", "=?*f32, ?*b32, ?*b32, ?*f32", choose_product<float>, p, 60, 70, false, "wmma"},
-    {WMMA(HALVES) ".<D: f16>.<C: f16>", "=?*b32, ?*b32, ?*b32, ?*b32", choose_product<float>, p, 60, 70, false, "wmma"},
-    {WMMA(HALVES) ".<D: f32>.<C: f16>", "=?*f32, ?*b32, ?*b32, ?*b32", choose_product<float>, p, 60, 70, false, "wmma"},
-    {WMMA(HALVES) ".<D: f16>.<C: f32>", "=?*b32, ?*b32, ?*b32, ?*f32", choose_product<float>, p, 60, 70, false, "wmma"},
-    {WMMA(HALVES) ".<D: f32>.<A: bf16>.<B: bf16>.<C: f32>", "=?*f32, ?*b32, ?*b32, ?*f32", choose_product<float>, p, 70, 80, false, "wmma"},
-    {WMMA("m16n16k8") ".<D: f32>.<A: tf32>.<B: tf32>.<C: f32>", "=?*f32, ?*b32, ?*b32, ?*f32", choose_product<float>, p, 70, 80, false, "wmma"},
-    {WMMA("m8n8k4") "{.rn}.<D: f64>.<A: f64>.<B: f64>.<C: f64>", "=?*f64, ?*f64, ?*f64, ?*f64", choose_product<double>, p, 70, 80, false, "wmma"},
+    {WMMA(HALVES) ".<D: f32>.<C: f32>", "=?*f32, ?*f16x2, ?*f16x2, ?*f32", choose_product<float>, p, 60, 70, false, "wmma"},
+    {WMMA(HALVES) ".<D: f16>.<C: f16>", "=?*f16x2, ?*f16x2, ?*f16x2, ?*f16x2", choose_product<float>, p, 60, 70, false, "wmma"},
+    {WMMA(HALVES) ".<D: f32>.<C: f16>", "=?*f32, ?*f16x2, ?*f16x2, ?*f16x2", choose_product<float>, p, 60, 70, false, "wmma"},
+    {WMMA(HALVES) ".<D: f16>.<C: f32>", "=?*f16x2, ?*f16x2, ?*f16x2, ?*f32", choose_product<float>, p, 60, 70, false, "wmma"},
+    {WMMA(HALVES) ".<D: f32>.<A: bf16>.<B: bf16>.<C: f32>", "=?*f32, ?*bf16x2, ?*bf16x2, ?*f32", choose_product<float>, p, 70, 80, false, "wmma"},
+    {WMMA("m16n16k8") ".<D: f32>.<A: tf32>.<B: tf32>.<C: f32>", "=?*f32, ?*tf32, ?*tf32, ?*f32", choose_product<float>, p, 70, 80, false, "wmma"},
+    {WMMA("m8n8k4") "{.<R: rn rz rm rp>}.<D: f64>.<A: f64>.<B: f64>.<C: f64>", "=?*f64, ?*f64, ?*f64, ?*f64", choose_product<double>, p, 70, 80, false, "wmma"},
     {WMMA(HALVES) ".<D: s32>.<A: s8>.<B: s8>.<C: s32>{.satfinite}", "=?*s32, ?*b32, ?*b32, ?*s32", choose_product<std::int32_t>, p, 63, 72, false, "wmma"},
     {WMMA(HALVES) ".<D: s32>.<A: u8>.<B: u8>.<C: s32>{.satfinite}", "=?*s32, ?*b32, ?*b32, ?*s32", choose_product<std::int32_t>, p, 63, 72, false, "wmma"},
     {"wmma.mma.sync.aligned.row.col.<P: m8n8k32>.<D: s32>.<A: s4>.<B: s4>.<C: s32>{.satfinite}", "=?*s32, ?*b32, ?*b32, ?*s32", choose_product<std::int32_t>, p, 63, 75, false, "wmma"},
