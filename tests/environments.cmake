@@ -10,3 +10,10 @@ if(TARGET determinism_test AND NOT TRIPTYCH_SANITIZE)
                          ENVIRONMENT OPENBLAS_CORETYPE=${core})
   endforeach()
 endif()
+
+# The GPU tiers' kernels again under all checkers of the software device, which have nothing to say of them.
+if(TARGET gpu_kernels_test AND NOT TRIPTYCH_SANITIZE)
+  add_test(NAME gpu_kernels.checked COMMAND gpu_kernels_test WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(gpu_kernels.checked PROPERTIES TIMEOUT 120 ENVIRONMENT TRIPTYCH_CHECK=all
+                       FAIL_REGULAR_EXPRESSION "triptych: [a-z]+: ")
+endif()

@@ -35,6 +35,8 @@ constexpr Checks bit(Check check) { return 1u << static_cast<unsigned>(check); }
 inline constexpr Checks all_checks = (1u << static_cast<unsigned>(Check::count)) - 1;
 
 std::string_view name_of(Check check);
+/// "init, race": the names of a set.
+std::string names_of(Checks checks);
 /// "all", "none", or names with commas: "race,init". Nothing if a name is none of them.
 std::optional<Checks> checks_of(std::string_view text);
 

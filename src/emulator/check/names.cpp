@@ -7,6 +7,16 @@ std::string_view name_of(Check check) {
   return names[static_cast<std::size_t>(check)];
 }
 
+std::string names_of(Checks checks) {
+  std::string text;
+  for (unsigned c = 0; c < static_cast<unsigned>(Check::count); ++c) {
+    if ((checks >> c & 1) == 0) continue;
+    if (!text.empty()) text += ", ";
+    text += name_of(static_cast<Check>(c));
+  }
+  return text;
+}
+
 std::optional<Checks> checks_of(std::string_view text) {
   if (text == "all") return all_checks;
   if (text == "none") return 0;

@@ -33,6 +33,16 @@ MachineOptions options_from_environment() {
   return options;
 }
 
+/// What TRIPTYCH_CHECK asks for.
+Checks checks_from_environment() {
+  const char* text = std::getenv("TRIPTYCH_CHECK");
+  if (text == nullptr || *text == 0) return 0;
+  if (const auto checks = checks_of(text)) return *checks;
+  std::fprintf(stderr, "triptych: TRIPTYCH_CHECK is '%s'; wanted all, none, or names with commas: %s; checking nothing\n", text,
+               names_of(all_checks).c_str());
+  return 0;
+}
+
 }  // namespace
 
 Engine& Engine::get() {
@@ -46,6 +56,11 @@ Engine::Engine() : machine_(std::make_unique<Machine>(options_from_environment()
     std::fwrite(text.data(), 1, text.size(), stdout);
     std::fflush(stdout);
   };
+  if (const Checks checks = checks_from_environment(); checks != 0) {
+    checker_ = make_checker(*machine_, checks);
+    checker_->found = [](const Finding& f) { std::fprintf(stderr, "triptych: %s\n", f.text.c_str()); };
+    machine_->observe(checker_.get());
+  }
   for (int d = 0; d < device_count(); ++d) {
     primary_.push_back(make_context(d, 0));
     primary_.back()->primary = true;

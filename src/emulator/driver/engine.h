@@ -14,6 +14,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "emulator/check/check.h"
 #include "emulator/decode/decode.h"
 #include "emulator/driver/graph.h"
 #include "emulator/driver/handles.h"
@@ -81,6 +82,8 @@ class Engine {
 
   std::mutex& mutex() { return mutex_; }
   Machine& machine() { return *machine_; }
+  /// What watches the kernels; null unless TRIPTYCH_CHECK asks for it.
+  Checker* checker() { return checker_.get(); }
   int device_count() const { return static_cast<int>(machine_->options().devices.size()); }
 
   // All of these are called with the mutex locked.
@@ -124,6 +127,7 @@ class Engine {
   std::mutex mutex_;
   std::condition_variable work_, done_, host_work_;
   std::unique_ptr<Machine> machine_;
+  std::unique_ptr<Checker> checker_;
   std::vector<Context*> primary_;
   std::deque<std::pair<std::function<void()>, std::shared_ptr<bool>>> host_calls_;
   std::uint64_t next_id_ = 1, next_work_ = 1;

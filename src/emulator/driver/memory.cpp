@@ -28,6 +28,7 @@ std::uint64_t allocate(Engine& engine, Context& context, std::size_t bytes, Rang
   auto& memory = engine.machine().memory();
   const std::uint64_t begin = memory.allocate(bytes, alignment, everywhere ? host_memory : device);
   if (begin == 0) return 0;
+  if (Checker* checker = engine.checker(); checker != nullptr && !everywhere) checker->allocated(begin, bytes);
   if (!everywhere) {
     const std::uint32_t mask = access_mask(engine, device) | (pool != nullptr ? pool->access : 0);
     memory.set_access(begin, mask, mask);
@@ -44,6 +45,7 @@ std::uint64_t allocate(Engine& engine, Context& context, std::size_t bytes, Rang
 void release(Engine& engine, const Range& range) {
   if (range.pool != nullptr) range.pool->used -= range.bytes;
   const std::uint64_t begin = range.begin;
+  if (Checker* checker = engine.checker()) checker->released(begin);
   engine.machine().memory().release(begin);
   engine.ranges.remove(begin);
 }

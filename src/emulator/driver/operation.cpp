@@ -18,16 +18,24 @@ Work now(Context& context, F&& body) {
   }};
 }
 
-void copy(const CopyOperation& c) {
+/// Tells the checker of rows that the host, or a copy on its behalf, has written.
+void note_rows(Engine& engine, std::uint64_t to, std::size_t width, std::size_t height, std::size_t pitch) {
+  if (engine.checker() == nullptr) return;
+  for (std::size_t y = 0; y < height; ++y) engine.checker()->host_wrote(to + y * pitch, width);
+}
+
+void copy(Engine& engine, const CopyOperation& c) {
   const std::uint8_t* from = c.staged != nullptr ? c.staged->data() : host(c.from);
   for (std::size_t z = 0; z < c.depth; ++z) {
+    note_rows(engine, c.to + z * c.to_slice, c.width, c.height, c.to_pitch);
     for (std::size_t y = 0; y < c.height; ++y) {
       std::memmove(host(c.to) + z * c.to_slice + y * c.to_pitch, from + z * c.from_slice + y * c.from_pitch, c.width);
     }
   }
 }
 
-void fill(const FillOperation& f) {
+void fill(Engine& engine, const FillOperation& f) {
+  note_rows(engine, f.to, f.width * f.element, f.height, f.pitch);
   for (std::size_t y = 0; y < f.height; ++y) {
     std::uint8_t* row = host(f.to) + y * f.pitch;
     if (f.element == 1) std::memset(row, static_cast<int>(f.value & 255), f.width);
@@ -142,11 +150,11 @@ Work work_of(Engine& engine, Context& context, const PlanOperation& p, std::uint
   return {.begin = [run] { return run->advance(); }, .done = [run] { return run->advance(); }};
 }
 
-Work work_of(Engine&, Context& context, const CopyOperation& c, std::uint64_t) {
-  return now(context, [c] { copy(c); });
+Work work_of(Engine& engine, Context& context, const CopyOperation& c, std::uint64_t) {
+  return now(context, [&engine, c] { copy(engine, c); });
 }
-Work work_of(Engine&, Context& context, const FillOperation& f, std::uint64_t) {
-  return now(context, [f] { fill(f); });
+Work work_of(Engine& engine, Context& context, const FillOperation& f, std::uint64_t) {
+  return now(context, [&engine, f] { fill(engine, f); });
 }
 Work work_of(Engine&, Context&, const EmptyOperation&, std::uint64_t) {
   return {.begin = [] { return true; }};
