@@ -7,20 +7,20 @@
 #include <cstdlib>
 #include <vector>
 
-#define CHECK(call)                                                                                  \
-  do {                                                                                               \
-    const cudaError_t code = (call);                                                                  \
-    if (code != cudaSuccess) {                                                                       \
-      std::printf("line %d: %s: %s\n", __LINE__, cudaGetErrorName(code), cudaGetErrorString(code));       \
-      std::exit(1);                                                                                  \
-    }                                                                                                \
+#define CHECK(call)                                                                               \
+  do {                                                                                            \
+    const cudaError_t code = (call);                                                              \
+    if (code != cudaSuccess) {                                                                    \
+      std::printf("line %d: %s: %s\n", __LINE__, cudaGetErrorName(code), cudaGetErrorString(code));\
+      std::exit(1);                                                                               \
+    }                                                                                             \
   } while (0)
-#define WANT(condition)                                              \
-  do {                                                               \
-    if (!(condition)) {                                              \
-      std::printf("line %d: not %s\n", __LINE__, #condition);        \
-      std::exit(1);                                                  \
-    }                                                                \
+#define WANT(condition)                                                                           \
+  do {                                                                                            \
+    if (!(condition)) {                                                                           \
+      std::printf("line %d: not %s\n", __LINE__, #condition);                                     \
+      std::exit(1);                                                                               \
+    }                                                                                             \
   } while (0)
 
 __device__ int table[4] = {1, 2, 3, 4};
@@ -82,6 +82,9 @@ static void variables_and_copies() {
   scaled<<<1, 1>>>(static_cast<int*>(address), 1);
   CHECK(cudaDeviceSynchronize());
   WANT(word == 18);
+  cudaPointerAttributes attributes;
+  CHECK(cudaPointerGetAttributes(&attributes, &word));
+  WANT(attributes.type == cudaMemoryTypeManaged);
   std::vector<int> rows(12);
   for (int i = 0; i < 12; ++i) rows[i] = i;
   size_t pitch = 0;
@@ -192,8 +195,6 @@ static void devices() {
   CHECK(cudaGetDriverEntryPointByVersion("cuLaunchKernelEx", &function, 12000, cudaEnableDefault, &found));
   WANT(function != nullptr && found == cudaDriverEntryPointSuccess);
   cudaPointerAttributes attributes;
-  CHECK(cudaPointerGetAttributes(&attributes, &word));
-  WANT(attributes.type == cudaMemoryTypeManaged);
   CHECK(cudaPointerGetAttributes(&attributes, &value));
   WANT(attributes.type == cudaMemoryTypeUnregistered);
   std::puts("devices");

@@ -1,0 +1,80 @@
+// Programs that were never linked against the software device: nvcc builds them here, with its own libraries, and they
+// find the device by LD_LIBRARY_PATH. ctest: timeout=300 needs=triptych_emulator_runtime
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "temporary_folder.h"
+
+namespace triptych::emulator::test {
+namespace {
+
+using triptych::testing::TemporaryFolder;
+
+/// The CUDA toolkit's folder; empty if there is no nvcc.
+std::string toolkit() {
+  const char* home = std::getenv("CUDA_HOME");
+  for (const std::string& folder : {std::string(home != nullptr ? home : ""), std::string("/usr/local/cuda")}) {
+    if (!folder.empty() && std::filesystem::exists(folder + "/bin/nvcc")) return folder;
+  }
+  return "";
+}
+
+/// A command's output, with its exit code in a line at the end if that is not 0.
+std::string output_of(const std::string& command) {
+  std::string text;
+  std::FILE* pipe = popen((command + " 2>&1").c_str(), "r");
+  if (pipe == nullptr) return "popen failed";
+  for (char line[4096]; std::fgets(line, sizeof line, pipe) != nullptr;) text += line;
+  const int status = pclose(pipe);
+  return status == 0 ? text : text + "exit " + std::to_string(WEXITSTATUS(status)) + "\n";
+}
+
+class DriverProgram : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (toolkit().empty()) GTEST_SKIP() << "there is no nvcc; script/bootstrap --cuda";
+  }
+  /// Builds one of the programs beside this test; empty output is success.
+  std::string build(const std::string& source, const std::string& to, const std::string& options) const {
+    return output_of("PATH=$PATH:" + toolkit() + "/bin nvcc -w -std=c++17 " + options + " " TRIPTYCH_SOURCE_DIR "/tests/emulator/programs/" +
+                     source + " -o " + (folder_ / to).string());
+  }
+  std::string run(const std::string& command) const { return output_of("LD_LIBRARY_PATH=" TRIPTYCH_EMULATOR " " + (folder_ / command).string()); }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(DriverProgram, OfTheDriverApi) {
+  const std::string stubs = toolkit() + "/lib64/stubs";
+  if (!std::filesystem::exists(stubs + "/libcuda.so")) GTEST_SKIP() << "the toolkit has no libcuda.so to link with";
+  ASSERT_EQ(build("driver.cpp", "driver", "-L" + stubs + " -lcuda"), "");
+  // Each way in which nvcc may store PTX.
+  for (const char* mode : {"size", "speed", "none"}) {
+    const std::string image = std::string(mode) + ".fatbin";
+    ASSERT_EQ(build("kernels.cu", image, std::string("-gencode arch=compute_90,code=compute_90 -fatbin --compress-mode=") + mode), "");
+    EXPECT_EQ(run("driver " + (folder_ / image).string()), "launch\nclusters\ngraph\ndone\n") << mode;
+  }
+}
+
+TEST_F(DriverProgram, OfTheRuntimeApi) {
+  ASSERT_EQ(build("runtime.cu", "runtime", "-cudart shared -gencode arch=compute_90,code=compute_90"), "");
+  const std::string printed = run("runtime");
+  EXPECT_NE(printed.find("devices\nvariables and copies\nlaunches\nstreams and graphs\nkernel says 42\n"), std::string::npos) << printed;
+  EXPECT_NE(printed.find("cudaErrorIllegalAddress: an illegal memory access was encountered\ndone\n"), std::string::npos) << printed;
+  EXPECT_NE(printed.find("triptych: module:"), std::string::npos) << "the report of the fault\n" << printed;
+  EXPECT_EQ(printed.find("exit"), std::string::npos) << printed;
+}
+
+TEST_F(DriverProgram, WithMachineCodeOnlyIsRefusedInOneLine) {
+  ASSERT_EQ(build("runtime.cu", "machine", "-cudart shared -gencode arch=compute_90,code=sm_90"), "");
+  const std::string printed = run("machine");
+  EXPECT_NE(printed.find("triptych: the software device runs PTX text, and this image is machine code; build with PTX inside"),
+            std::string::npos) << printed;
+  EXPECT_NE(printed.find("cudaErrorNoKernelImageForDevice"), std::string::npos) << printed;
+  EXPECT_NE(printed.find("exit 1"), std::string::npos) << printed;
+}
+
+}  // namespace
+}  // namespace triptych::emulator::test
