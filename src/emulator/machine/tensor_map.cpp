@@ -44,6 +44,21 @@ std::uint32_t TensorMap::element_bytes() const {
   }
 }
 
+bool TensorMap::valid(std::uint64_t inner) const {
+  const bool flat = interleave == 0;
+  const std::uint64_t unit = interleave == 2 ? 32 : 16, bytes = inner * element_bytes();
+  if (address % unit != 0 || (!flat && rank < 3)) return false;
+  if (interleave == 2 && swizzle != 1) return false;
+  if (flat && (bytes % 16 != 0 || (swizzle != 0 && bytes > swizzle_bytes()))) return false;
+  if (nan_fill && type < TensorType::f16) return false;
+  for (std::size_t d = 0; d < rank; ++d) {
+    if (extent[d] == 0 || extent[d] > std::uint64_t{1} << 32) return false;
+    if (box[d] == 0 || box[d] > 256 || step[d] == 0 || step[d] > 8) return false;
+    if (d > 0 && (stride[d] % unit != 0 || stride[d] >> 40 != 0)) return false;
+  }
+  return true;
+}
+
 std::array<std::uint8_t, 128> TensorMap::encode() const {
   std::array<std::uint8_t, 128> bytes{};
   std::memcpy(bytes.data(), tag, sizeof tag);
