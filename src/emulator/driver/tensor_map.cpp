@@ -9,18 +9,6 @@
 namespace triptych::emulator::driver {
 namespace {
 
-/// The same of im2col: pixels, and a bounding box whose corners have as many bits as the rank leaves them.
-bool is_valid(const TensorMap& m) {
-  if (!m.im2col) return m.valid(m.box[0]);
-  if (m.rank < 3 || m.channels == 0 || m.channels > 256 || m.pixels == 0 || m.pixels > 1024) return false;
-  const int spatial = m.rank - 2, limit = 1 << (16 / spatial - 1);
-  for (std::size_t d = 0; d < static_cast<std::size_t>(spatial); ++d) {
-    if (m.lower[d] < -limit || m.lower[d] >= limit || m.upper[d] < -limit || m.upper[d] >= limit) return false;
-    if (static_cast<std::int64_t>(m.extent[d + 1]) + m.upper[d] <= m.lower[d]) return false;
-  }
-  return m.valid(m.channels);
-}
-
 /// What both modes have in common. False for what has no meaning.
 bool begin_map(TensorMap& m, int type, std::uint32_t rank, void* address, const std::uint64_t* extents, const std::uint64_t* strides,
                const std::uint32_t* steps, int interleave, int swizzle, int l2_promotion, int fill) {
@@ -49,7 +37,7 @@ bool begin_map(TensorMap& m, int type, std::uint32_t rank, void* address, const 
 bool is_place(const void* map) { return map != nullptr && reinterpret_cast<std::uintptr_t>(map) % 64 == 0; }
 
 Result write_map(const TensorMap& m, void* map) {
-  if (!is_valid(m)) return Result::invalid_value;
+  if (!m.valid()) return Result::invalid_value;
   const auto bytes = m.encode();
   std::memcpy(map, bytes.data(), bytes.size());
   return Result::success;
