@@ -28,6 +28,7 @@ constexpr const char* examples = R"(Examples:
   triptych train --data my_texts --out runs/mine
   triptych generate --model runs/tiny --prompt "The router "
   triptych info                             what this machine can run
+  triptych ptx run saxpy.ptx --block 256 …  any PTX kernel on the software CUDA device; see triptych ptx --help
 
 `triptych COMMAND --help` tells the rest.
 Exit codes: 0 good, 1 a finding (a mismatch, a NaN), 2 wrong usage, 3 the machine or a file is not as needed.)";
@@ -72,6 +73,7 @@ int parse_and_run(int argc, char** argv) {
   add_compare(app, action);
   add_bench(app, action);
   add_info(app, action);
+  add_ptx(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version
@@ -81,7 +83,8 @@ int parse_and_run(int argc, char** argv) {
     if (chosen.empty() && argc > 1 && argv[1][0] != '-') {
       return fail(fmt::format("there is no command '{}'; see triptych --help", printable(argv[1])), 2);
     }
-    const std::string command = chosen.empty() ? "" : " " + chosen.front()->get_name();
+    std::string command;
+    for (auto at = chosen; !at.empty(); at = at.front()->get_subcommands()) command += " " + at.front()->get_name();
     return fail(fmt::format("{}; see triptych{} --help", error.what(), command), 2);
   }
   return action();

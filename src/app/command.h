@@ -21,6 +21,7 @@ void add_generate(CLI::App& app, Action& action);
 void add_compare(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
 void add_info(CLI::App& app, Action& action);
+void add_ptx(CLI::App& app, Action& action);
 
 /// Text to standard output, and at once. A failure to write is told when the command has ended.
 void print(std::string_view text);

@@ -72,16 +72,16 @@ std::string joined(std::initializer_list<std::string_view> parts) {
 
 }  // namespace
 
-std::string head(const RunReport& report) {
+std::string head(const RunReport& report, std::string_view style) {
   return fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
       "<title>Triptych: {0}</title>\n<style>{1}{2}"
       "svg .panel {{ fill: var(--surface); stroke: var(--faint); stroke-width: 1.5; }}\n"
-      "</style>\n</head>\n<body>\n<main>\n<header>{3}<div><h1><span>Triptych</span> {0}</h1>"
+      "{5}</style>\n</head>\n<body>\n<main>\n<header>{3}<div><h1><span>Triptych</span> {0}</h1>"
       "<p>{4}</p></div></header>\n",
       escape_markup(report.name), svg_style(), page_style, emblem(),
-      joined({report.tier, report.precision, report.device, report.date}));
+      joined({report.tier, report.precision, report.device, report.date}), style);
 }
 
 std::string section(std::string_view heading, std::string_view note, const std::string& content) {

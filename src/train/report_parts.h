@@ -10,8 +10,8 @@
 
 namespace triptych::report_parts {
 
-/// Everything up to and including the page's head line; opens <main>.
-std::string head(const RunReport& report);
+/// Everything up to and including the page's head line; opens <main>. `style` is added to the page's.
+std::string head(const RunReport& report, std::string_view style = {});
 
 /// A section with a heading, a sentence under it (none when empty), and content that is HTML
 /// already.

@@ -9,35 +9,6 @@
 namespace triptych::emulator::driver {
 namespace {
 
-bool is_floating(TensorType type) { return type >= TensorType::f16; }
-
-/// Whether the device can copy rows of `inner` elements: the requirements that cuda.h lists.
-bool is_valid(const TensorMap& m, std::uint64_t inner) {
-  const bool flat = m.interleave == 0;
-  const std::uint64_t unit = m.interleave == 2 ? 32 : 16, bytes = inner * m.element_bytes();
-  if (m.address % unit != 0 || (!flat && m.rank < 3)) return false;
-  if (m.interleave == 2 && m.swizzle != 1) return false;
-  if (flat && (bytes % 16 != 0 || (m.swizzle != 0 && bytes > m.swizzle_bytes()))) return false;
-  if (m.nan_fill && !is_floating(m.type)) return false;
-  for (std::size_t d = 0; d < m.rank; ++d) {
-    if (m.extent[d] == 0 || m.extent[d] > std::uint64_t{1} << 32) return false;
-    if (m.box[d] == 0 || m.box[d] > 256 || m.step[d] == 0 || m.step[d] > 8) return false;
-    if (d > 0 && (m.stride[d] % unit != 0 || m.stride[d] >> 40 != 0)) return false;
-  }
-  return true;
-}
-/// The same of im2col: pixels, and a bounding box whose corners have as many bits as the rank leaves them.
-bool is_valid(const TensorMap& m) {
-  if (!m.im2col) return is_valid(m, m.box[0]);
-  if (m.rank < 3 || m.channels == 0 || m.channels > 256 || m.pixels == 0 || m.pixels > 1024) return false;
-  const int spatial = m.rank - 2, limit = 1 << (16 / spatial - 1);
-  for (std::size_t d = 0; d < static_cast<std::size_t>(spatial); ++d) {
-    if (m.lower[d] < -limit || m.lower[d] >= limit || m.upper[d] < -limit || m.upper[d] >= limit) return false;
-    if (static_cast<std::int64_t>(m.extent[d + 1]) + m.upper[d] <= m.lower[d]) return false;
-  }
-  return is_valid(m, m.channels);
-}
-
 /// What both modes have in common. False for what has no meaning.
 bool begin_map(TensorMap& m, int type, std::uint32_t rank, void* address, const std::uint64_t* extents, const std::uint64_t* strides,
                const std::uint32_t* steps, int interleave, int swizzle, int l2_promotion, int fill) {
@@ -66,7 +37,7 @@ bool begin_map(TensorMap& m, int type, std::uint32_t rank, void* address, const 
 bool is_place(const void* map) { return map != nullptr && reinterpret_cast<std::uintptr_t>(map) % 64 == 0; }
 
 Result write_map(const TensorMap& m, void* map) {
-  if (!is_valid(m)) return Result::invalid_value;
+  if (!m.valid()) return Result::invalid_value;
   const auto bytes = m.encode();
   std::memcpy(map, bytes.data(), bytes.size());
   return Result::success;

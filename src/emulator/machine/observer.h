@@ -48,6 +48,9 @@ class Observer {
   virtual bool follows(const FunctionCode&) { return true; }
   /// Before an instruction is executed (warp.exec() is set).
   virtual void instruction(Warp&, const Instr&) {}
+  /// Lanes of the warp stop. The instruction at split.pc has not happened and is tried again when the wait
+  /// is over; a poll (Wait::Kind::poll) goes on there.
+  virtual void waits(Warp&, const Split&) {}
   /// A load, store or atomic, before it happens.
   virtual void access(const AccessEvent&) {}
   virtual void fence(Warp&, Order, Scope, Proxy) {}

@@ -36,12 +36,10 @@ std::string place_text(const FunctionCode& code, std::uint32_t pc, const Module&
   return text;
 }
 
-namespace {
-
-const char* waits_for(Wait::Kind kind) {
-  switch (kind) {
-    case Wait::Kind::barrier: return "barrier";
-    case Wait::Kind::mbarrier: return "mbarrier at shared address";
+std::string wait_text(const Wait& wait) {
+  switch (wait.kind) {
+    case Wait::Kind::barrier: return "barrier " + std::to_string(wait.id);
+    case Wait::Kind::mbarrier: return "mbarrier at shared address " + std::to_string(wait.id);
     case Wait::Kind::async_group: return "asynchronous group";
     case Wait::Kind::poll: return "a change of the memory that it polls";
     case Wait::Kind::time: return "time to pass";
@@ -53,11 +51,12 @@ const char* waits_for(Wait::Kind kind) {
   }
 }
 
-/// `warps` of a CTA, and lanes of each of them.
-std::string where(const Cta& cta, Mask warps, Mask lanes) {
+std::string where_text(const Cta& cta, Mask warps, Mask lanes) {
   return "[kernel " + std::string(cta.launch().function->source->name) + ", CTA " + extent_text(cta.position()) +
          (std::has_single_bit(warps) ? ", warp " : ", warps ") + numbers_text(warps) + ", lanes " + numbers_text(lanes) + "]";
 }
+
+namespace {
 
 /// Warps of a CTA that wait for the same in the same place.
 struct Waiting {
@@ -69,8 +68,7 @@ std::vector<Waiting> waiting_in(Cta& cta) {
   std::vector<Waiting> all;
   for (const auto& warp : cta.warps()) {
     for (const Split& s : warp->splits()) {
-      Waiting own{place_text(*s.frame->code, s.pc, *cta.launch().module->source), waits_for(s.wait.kind), s.lanes};
-      if (s.wait.kind == Wait::Kind::barrier || s.wait.kind == Wait::Kind::mbarrier) own.reason += ' ' + std::to_string(s.wait.id);
+      Waiting own{place_text(*s.frame->code, s.pc, *cta.launch().module->source), wait_text(s.wait), s.lanes};
       const auto same = std::find_if(all.begin(), all.end(), [&](const Waiting& w) {
         return w.place == own.place && w.reason == own.reason && w.lanes == own.lanes;
       });
@@ -85,7 +83,7 @@ std::vector<Waiting> waiting_in(Cta& cta) {
 std::string Machine::report(Warp& warp, const KernelFault& fault) const {
   const Mask lanes = fault.lanes != 0 ? fault.lanes : warp.exec();
   return place_text(warp.code(), warp.pc(), *warp.cta().launch().module->source) + ": " + fault.message + " " +
-         where(warp.cta(), Mask{1} << warp.index(), lanes);
+         where_text(warp.cta(), Mask{1} << warp.index(), lanes);
 }
 
 std::string Machine::blocked() const {
@@ -96,7 +94,7 @@ std::string Machine::blocked() const {
       for (const auto& cta : sm->ctas()) {
         for (const Waiting& w : waiting_in(*cta)) {
           if (++lines > 40) continue;
-          text += "  " + w.place + " " + where(*cta, w.warps, w.lanes) +
+          text += "  " + w.place + " " + where_text(*cta, w.warps, w.lanes) +
                   (std::has_single_bit(w.warps) ? " waits for " : " wait for ") + w.reason + '\n';
         }
       }

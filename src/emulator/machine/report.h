@@ -14,5 +14,9 @@ std::string extent_text(const Extent3& extent);
 std::string numbers_text(Mask set);
 /// "a.ptx:12:9: add.u32"
 std::string place_text(const FunctionCode& code, std::uint32_t pc, const Module& module);
+/// "[kernel saxpy, CTA 0,0,0, warps 0-3, lanes 0-31]": warps of a CTA, and lanes of each of them.
+std::string where_text(const Cta& cta, Mask warps, Mask lanes);
+/// "barrier 3", "time to pass"
+std::string wait_text(const Wait& wait);
 
 }  // namespace triptych::emulator

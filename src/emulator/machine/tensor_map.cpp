@@ -44,6 +44,30 @@ std::uint32_t TensorMap::element_bytes() const {
   }
 }
 
+bool TensorMap::valid() const {
+  const bool flat = interleave == 0;
+  const std::uint64_t unit = interleave == 2 ? 32 : 16;
+  const std::uint64_t bytes = (im2col ? channels : box[0]) * std::uint64_t{element_bytes()};   // of a row
+  if (address % unit != 0 || (!flat && rank < 3)) return false;
+  if (interleave == 2 && swizzle != 1) return false;
+  if (flat && (bytes % 16 != 0 || (swizzle != 0 && bytes > swizzle_bytes()))) return false;
+  if (nan_fill && type < TensorType::f16) return false;
+  for (std::size_t d = 0; d < rank; ++d) {
+    if (extent[d] == 0 || extent[d] > std::uint64_t{1} << 32) return false;
+    if (box[d] == 0 || box[d] > 256 || step[d] == 0 || step[d] > 8) return false;
+    if (d > 0 && (stride[d] % unit != 0 || stride[d] >> 40 != 0)) return false;
+  }
+  if (!im2col) return true;
+  // Pixels, and a bounding box whose corners have as many bits as the rank leaves them.
+  if (rank < 3 || channels == 0 || channels > 256 || pixels == 0 || pixels > 1024) return false;
+  const int spatial = rank - 2, limit = 1 << (16 / spatial - 1);
+  for (std::size_t d = 0; d < static_cast<std::size_t>(spatial); ++d) {
+    if (lower[d] < -limit || lower[d] >= limit || upper[d] < -limit || upper[d] >= limit) return false;
+    if (static_cast<std::int64_t>(extent[d + 1]) + upper[d] <= lower[d]) return false;
+  }
+  return true;
+}
+
 std::array<std::uint8_t, 128> TensorMap::encode() const {
   std::array<std::uint8_t, 128> bytes{};
   std::memcpy(bytes.data(), tag, sizeof tag);

@@ -39,6 +39,9 @@ struct TensorMap {
   /// Bytes of the swizzle's pattern row: 32, 64, 128; 0 for none.
   std::uint32_t swizzle_bytes() const { return swizzle == 0 ? 0 : 16u << swizzle; }
 
+  /// Whether the device can copy such boxes or columns of pixels: the requirements that cuda.h lists.
+  bool valid() const;
+
   /// The 128 bytes that programs pass around.
   std::array<std::uint8_t, 128> encode() const;
   /// False if the bytes are no tensor map of this machine.

@@ -46,6 +46,7 @@ void Warp::back_edge(Split& split) {
     split.watched = std::move(polled_);
     poll_hash_ = hash;
     jumped_ = true;
+    if (observer_ != nullptr) observer_->waits(*this, split);
   }
   polled_.clear();
   polled_clock_ = effect_ = false;
@@ -157,6 +158,7 @@ void Warp::suspend(const Wait& wait) {
   }
   splits_[current_].wait = wait;
   again_ = true;
+  if (observer_ != nullptr) observer_->waits(*this, splits_[current_]);
 }
 
 bool Warp::gather(Mask wanted, bool anywhere) {
