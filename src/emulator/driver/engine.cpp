@@ -1,9 +1,12 @@
 #include "emulator/driver/engine.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
+
+#include "emulator/host/threads.h"
 
 namespace triptych::emulator::driver {
 namespace {
@@ -30,6 +33,10 @@ MachineOptions options_from_environment() {
   options.devices.assign(setting("TRIPTYCH_DEVICES", 1), device);
   options.seed = setting("TRIPTYCH_SEED", 0);
   options.exact_tensor = setting("TRIPTYCH_EXACT", 0) != 0;
+  if (const std::uint64_t threads = setting("TRIPTYCH_THREADS", 1); threads > 1) {
+    const auto team = std::make_shared<HostThreads>(static_cast<int>(std::min<std::uint64_t>(threads, 256)));
+    options.parallel = [team](int count, const std::function<void(int)>& body) { team->run(count, body); };
+  }
   return options;
 }
 
@@ -56,7 +63,9 @@ Engine::Engine() : machine_(std::make_unique<Machine>(options_from_environment()
     std::fwrite(text.data(), 1, text.size(), stdout);
     std::fflush(stdout);
   };
-  if (const Checks checks = checks_from_environment(); checks != 0) {
+  if (const Checks checks = checks_from_environment(); checks != 0 && machine_->options().parallel) {
+    std::fprintf(stderr, "triptych: TRIPTYCH_CHECK needs one host thread; unset TRIPTYCH_THREADS; checking nothing\n");
+  } else if (checks != 0) {
     checker_ = make_checker(*machine_, checks);
     checker_->found = [](const Finding& f) { std::fprintf(stderr, "triptych: %s\n", f.text.c_str()); };
     machine_->observe(checker_.get());
