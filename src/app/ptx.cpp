@@ -85,7 +85,7 @@ void add_run_options(CLI::App& c, PtxArguments& a, const char* checks) {
       ->capture_default_str()
       ->check(CLI::Range(1, 16));
   c.add_flag("--exact", r.exact, "tensor cores add as Hopper's are modelled to, bit by bit");
-  c.add_option("--check", a.checks, "all, none, or names: init,race,nc,barrier,async,undefined")
+  c.add_option("--check", a.checks, "all, none, or some of " + check_names())
       ->capture_default_str();
 }
 

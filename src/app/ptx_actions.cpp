@@ -32,11 +32,8 @@ std::vector<Expectation> resolve(PtxArguments& a) {
   if (!a.cluster.empty()) r.cluster = parse_extent(a.cluster, "--cluster");
   const auto checks = checks_of(a.checks);
   if (!checks) {
-    std::string names;
-    for (unsigned c = 0; c < static_cast<unsigned>(Check::count); ++c)
-      names += fmt::format(", {}", name_of(static_cast<Check>(c)));
     throw usage(
-        fmt::format("--check is '{}'; take all, none, or some of{}", a.checks, names.substr(1)));
+        fmt::format("--check is '{}'; take all, none, or some of {}", a.checks, check_names()));
   }
   r.checks = *checks;
   r.print = [json = a.json](std::string_view text) {
@@ -71,6 +68,14 @@ void dump(Session& session, const std::vector<std::string>& dumps, nlohmann::ord
 }
 
 }  // namespace
+
+std::string check_names() {
+  std::string names;
+  for (unsigned c = 0; c < static_cast<unsigned>(Check::count); ++c) {
+    names += fmt::format("{}{}", c == 0 ? "" : ",", name_of(static_cast<Check>(c)));
+  }
+  return names;
+}
 
 int ptx_run(PtxArguments& a) {
   const auto expectations = resolve(a);

@@ -21,6 +21,9 @@ struct PtxArguments {
   bool json = false;
 };
 
+/// What --check may name: "init,race".
+std::string check_names();
+
 /// All return the exit code, and throw emulator::ToolError or emulator::ModuleError.
 int ptx_run(PtxArguments& arguments);
 int ptx_profile(PtxArguments& arguments);

@@ -1,3 +1,4 @@
+// ctest: timeout=30 labels=sanitize
 // What the profile counts, against counts by hand.
 #include "emulator/instrument/profile.h"
 

@@ -1,3 +1,4 @@
+// ctest: timeout=30 labels=sanitize
 // When CTAs and warps run and wait, in ticks.
 #include "emulator/instrument/timeline.h"
 
