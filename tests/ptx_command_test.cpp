@@ -5,52 +5,23 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "command.h"
+#include "ptx_command.h"
 
 namespace triptych::testing {
 namespace {
 
-class Ptx : public Command {
- protected:
-  static constexpr const char* saxpy = "tests/emulator/kernels/saxpy.ptx";
-  static constexpr const char* block_sum = "tests/emulator/kernels/block_sum.ptx";
-
-  static Ended ptx(std::vector<std::string> words) {
-    words.insert(words.begin(), "ptx");
-    return run_program(words);
-  }
-  /// saxpy over 1000 elements with y = 1 + 2i; `more` follows.
-  static std::vector<std::string> saxpy_line(const char* command, const std::vector<std::string>& more = {}) {
-    std::vector<std::string> line{command, saxpy, "--grid", "4", "--block", "256", "n=1000", "a=2", "x=f32[1000]=iota", "y=f32[1000]=1"};
-    line.insert(line.end(), more.begin(), more.end());
-    return line;
-  }
-  /// Drives the debugger by a script.
-  Ended step(std::vector<std::string> words, const std::string& script) const {
-    words.insert(words.begin(), {"ptx", "step"});
-    const std::string file = folder_.write("script", script);
-    return run_program(words, [&] { ::dup2(::open(file.c_str(), O_RDONLY), 0); });
-  }
-  /// All parts are in the output, in this order.
-  static void expect_order(const Ended& ended, std::initializer_list<std::string_view> parts) {
-    std::size_t at = 0;
-    for (const std::string_view part : parts) {
-      const std::size_t found = ended.output.find(part, at);
-      ASSERT_NE(found, std::string::npos) << "no '" << part << "' after byte " << at << " of:\n" << ended.output;
-      at = found + part.size();
-    }
-  }
-};
-
 TEST_F(Ptx, RunComparesWithWhatIsExpected) {
   const Ended good = ptx(saxpy_line("run", {"--expect", "y=iota:1:2", "--seeds", "20"}));
   EXPECT_EQ(good.code, 0) << good.output;
-  expect_order(good, {"good", "saxpy", "20 schedules, all outputs have the same bits", "4 CTAs, 32 warps", "ticks"});
+  expect_order(good, {"good", "saxpy", "20 schedules, all outputs have the same bits",
+                      "4 CTAs, 32 warps", "ticks"});
 
   const Ended bad = ptx(saxpy_line("run", {"--expect", "y=iota:1:3"}));
   EXPECT_EQ(bad.code, 1);
-  expect_order(bad, {"mismatch", "y: 999 of 1,000 elements are wrong; the first is y[1] = 3, expected 4", "last written by", "saxpy.ptx:32:", "st.global.f32",
-                     "CTA 0,0,0, warp 0, lanes 1", "bad"});
+  expect_order(
+      bad,
+      {"mismatch", "y: 999 of 1,000 elements are wrong; the first is y[1] = 3, expected 4",
+       "last written by", "saxpy.ptx:32:", "st.global.f32", "CTA 0,0,0, warp 0, lanes 1", "bad"});
   EXPECT_EQ(ptx(saxpy_line("run", {"--expect", "y=iota:1.5:2", "--tolerance", "0.6"})).code, 0);
   EXPECT_EQ(ptx(saxpy_line("run", {"--expect", "y=iota:1.5:2", "--tolerance", "0.3"})).code, 1);
 }
@@ -60,7 +31,8 @@ TEST_F(Ptx, RunReadsAndWritesFiles) {
   std::string bytes(12, ' ');
   std::memcpy(bytes.data(), values.data(), 12);
   const std::string in = folder_.write("in", bytes), out_file = folder_ / "out.bin";
-  const Ended ended = ptx({"run", saxpy, "saxpy", "3", "f32:0", "f32[]=0,0,0", "f32[]=file:" + in, "--dump", "y=" + out_file, "--dump", "y", "--json"});
+  const Ended ended = ptx({"run", saxpy, "saxpy", "3", "f32:0", "f32[]=0,0,0", "f32[]=file:" + in,
+                           "--dump", "y=" + out_file, "--dump", "y", "--json"});
   ASSERT_EQ(ended.code, 0) << ended.output;
   EXPECT_EQ(content_of(out_file), bytes);
   const auto json = nlohmann::json::parse(ended.output);
@@ -68,7 +40,9 @@ TEST_F(Ptx, RunReadsAndWritesFiles) {
   EXPECT_EQ(json["good"], true);
   // The same values wherever they are asked for again.
   const auto random = [](const char* seed) {
-    return ptx({"run", saxpy, "n=0", "a=0", "x=f32[8]=random", "y=s8[8]=random:-3:3", "--data-seed", seed, "--dump", "x", "--dump", "y"}).output;
+    return ptx({"run", saxpy, "n=0", "a=0", "x=f32[8]=random", "y=s8[8]=random:-3:3", "--data-seed",
+                seed, "--dump", "x", "--dump", "y"})
+        .output;
   };
   EXPECT_EQ(random("1"), random("1"));
   EXPECT_NE(random("1"), random("2"));
@@ -80,9 +54,11 @@ TEST_F(Ptx, ASweepFindsOutputsThatDependOnTheOrder) {
 .address_size 64
 .entry last(.param .u64 out) { .reg .u32 c; .reg .u64 o; mov.u32 c, %ctaid.x; ld.param.u64 o, [out];
   atom.global.exch.b32 c, [o], c; ret; })");
-  const Ended ended = ptx({"run", kernel, "--grid", "8", "--sms", "4", "u32[1]=0", "--seeds", "50", "--check", "none"});
+  const Ended ended = ptx(
+      {"run", kernel, "--grid", "8", "--sms", "4", "u32[1]=0", "--seeds", "50", "--check", "none"});
   EXPECT_EQ(ended.code, 1);
-  expect_order(ended, {"outputs depend on the order of execution: out[0] is", "with seed 0 and", "with seed"});
+  expect_order(ended, {"outputs depend on the order of execution: out[0] is", "with seed 0 and",
+                       "with seed"});
 }
 
 /// One box of a tensor of 16 x 4 words is copied to shared memory, and from there to y.
@@ -115,28 +91,37 @@ Lwait:
 })");
   std::string want;
   for (int row = 1; row < 5; ++row) {
-    for (int column = 8; column < 16; ++column) want += (want.empty() ? "" : ",") + std::to_string(row < 4 ? 16 * row + column : 0);
+    for (int column = 8; column < 16; ++column)
+      want += (want.empty() ? "" : ",") + std::to_string(row < 4 ? 16 * row + column : 0);
   }
-  const Ended ended = ptx({"run", kernel, "map=@x:16x4/8x4", "x=u32[64]=iota", "y=u32[32]", "--expect", "y=" + want});
+  const Ended ended = ptx(
+      {"run", kernel, "map=@x:16x4/8x4", "x=u32[64]=iota", "y=u32[32]", "--expect", "y=" + want});
   EXPECT_EQ(ended.code, 0) << ended.output;
-  expect_line(ptx({"run", kernel, "map=@x:16x5/8x4", "x=u32[64]", "y=u32[32]"}), 2, {"argument map", "more elements than x has, 64"});
-  expect_line(ptx({"run", kernel, "map=@x:16x4/6x4", "x=u32[64]", "y=u32[32]"}), 2, {"argument map", "multiple of 16 bytes"});
-  expect_line(ptx({"run", kernel, "map=@x:16x4", "x=u32[64]", "y=u32[32]"}), 2, {"argument map", "EXTENTS/BOX"});
-  expect_line(ptx({"run", kernel, "map=@x:16x4/8x4:swizzle=5", "x=u32[64]", "y=u32[32]"}), 2, {"swizzle=5", "128"});
+  expect_line(ptx({"run", kernel, "map=@x:16x5/8x4", "x=u32[64]", "y=u32[32]"}), 2,
+              {"argument map", "more elements than x has, 64"});
+  expect_line(ptx({"run", kernel, "map=@x:16x4/6x4", "x=u32[64]", "y=u32[32]"}), 2,
+              {"argument map", "multiple of 16 bytes"});
+  expect_line(ptx({"run", kernel, "map=@x:16x4", "x=u32[64]", "y=u32[32]"}), 2,
+              {"argument map", "EXTENTS/BOX"});
+  expect_line(ptx({"run", kernel, "map=@x:16x4/8x4:swizzle=5", "x=u32[64]", "y=u32[32]"}), 2,
+              {"swizzle=5", "128"});
 }
 
 TEST_F(Ptx, TheCheckersWatch) {
-  // Without its barriers the sum has races; its result is right where each warp is a CTA of its own.
+  // Without its barriers the sum has races; its result is right where each warp is a CTA of its
+  // own.
   std::string text = content_of(block_sum);
   text.erase(text.find("        bar.sync        0;"), 26);
-  const std::vector<std::string> line{"run", folder_.write("racy.ptx", text), "f32[128]=1", "f32[1]"};
+  const std::vector<std::string> line{"run", folder_.write("racy.ptx", text), "f32[128]=1",
+                                      "f32[1]"};
   const auto with = [&](std::vector<std::string> more) {
     more.insert(more.begin(), line.begin(), line.end());
     return ptx(more);
   };
   const Ended racy = with({});
   EXPECT_EQ(racy.code, 1);
-  expect_order(racy, {"finding    race: ", "racy.ptx:", "nothing orders them", "bad        block_sum, seed 0"});
+  expect_order(racy, {"finding    race: ", "racy.ptx:", "nothing orders them",
+                      "bad        block_sum, seed 0"});
   EXPECT_EQ(with({"--check", "none"}).code, 0);
   const auto json = nlohmann::json::parse(with({"--check", "race", "--json"}).output);
   for (const auto& finding : json["findings"]) EXPECT_EQ(finding["check"], "race");
@@ -147,9 +132,11 @@ TEST_F(Ptx, TheCheckersWatch) {
 }
 
 TEST_F(Ptx, AFaultIsReported) {
-  const Ended ended = ptx({"run", saxpy, "n=40", "a=2", "x=f32[40]=1", "y=f32[8]=1", "--block", "64", "--check", "none"});
+  const Ended ended = ptx({"run", saxpy, "n=40", "a=2", "x=f32[40]=1", "y=f32[8]=1", "--block",
+                           "64", "--check", "none"});
   EXPECT_EQ(ended.code, 1);
-  expect_order(ended, {"fault", "saxpy.ptx:30:", "global load of 4 bytes", "past", "CTA 0,0,0, warp 0, lanes 8", "bad"});
+  expect_order(ended, {"fault", "saxpy.ptx:30:", "global load of 4 bytes", "past",
+                       "CTA 0,0,0, warp 0, lanes 8", "bad"});
 }
 
 TEST_F(Ptx, Profile) {
@@ -157,8 +144,8 @@ TEST_F(Ptx, Profile) {
   const Ended ended = ptx(saxpy_line("profile", {"--json", "--html", page}));
   ASSERT_EQ(ended.code, 0) << ended.output;
   const auto json = nlohmann::json::parse(ended.output);
-  // 32 warps; 31 of them whole and one with 8 elements. Six instructions of all lanes, then the branch
-  // that 24 lanes take, ten instructions of 1000 lanes, and ret.
+  // 32 warps; 31 of them whole and one with 8 elements. Six instructions of all lanes, then the
+  // branch that 24 lanes take, ten instructions of 1000 lanes, and ret.
   EXPECT_EQ(json["total"]["threads"], 6 * 1024 + 24 + 10 * 1000 + 1024);
   EXPECT_EQ(json["total"]["divergent_branches"], 1);
   EXPECT_EQ(json["total"]["global_requests"], 3 * 32);
@@ -173,14 +160,16 @@ TEST_F(Ptx, Profile) {
   const std::string html = content_of(page);
   EXPECT_NE(html.find("fma.rn.f32"), std::string::npos);
   EXPECT_EQ(html.find("<script"), std::string::npos);
-  const Ended table = ptx({"profile", block_sum, "--grid", "2", "f32[256]=1", "f32[2]", "--expect", "sums=128"});
+  const Ended table =
+      ptx({"profile", block_sum, "--grid", "2", "f32[256]=1", "f32[2]", "--expect", "sums=128"});
   EXPECT_EQ(table.code, 0) << table.output;
   expect_order(table, {"good", "profile    block_sum", "mix", "shared", "line", "bar.sync"});
 }
 
 TEST_F(Ptx, Trace) {
   const std::string file = folder_ / "t.json", svg = folder_ / "t.svg";
-  const Ended ended = ptx({"trace", block_sum, "--grid", "3", "--sms", "2", "f32[384]=1", "f32[3]", "--out", file, "--svg", svg});
+  const Ended ended = ptx({"trace", block_sum, "--grid", "3", "--sms", "2", "f32[384]=1", "f32[3]",
+                           "--out", file, "--svg", svg});
   ASSERT_EQ(ended.code, 0) << ended.output;
   EXPECT_FALSE(nlohmann::json::parse(content_of(file))["traceEvents"].empty());
   const std::string picture = content_of(svg);
@@ -192,50 +181,23 @@ TEST_F(Ptx, Trace) {
 TEST_F(Ptx, Check) {
   const Ended good = ptx({"check", block_sum});
   EXPECT_EQ(good.code, 0);
-  expect_order(good, {"block_sum.ptx: PTX 9.0, sm_80, 1 kernel", "block_sum(u64 in, u64 sums)", "512 bytes of shared memory", "16 CTAs of 128 threads"});
-  expect_line(ptx({"check", folder_.write("bad.ptx", ".version 9.0\n.target sm_80\n.address_size 64\n.entry k() { add.u32 a, 1, 2; }\n")}), 1,
-              {"bad.ptx:4:", "'a'"});
-  const std::string macros = folder_.write("macro.ptx", "#include \"module.inc\"\n.entry k() { ret; }\n");
+  expect_order(good, {"block_sum.ptx: PTX 9.0, sm_80, 1 kernel", "block_sum(u64 in, u64 sums)",
+                      "512 bytes of shared memory", "16 CTAs of 128 threads"});
+  expect_line(ptx({"check", folder_.write("bad.ptx",
+                                          ".version 9.0\n.target sm_80\n.address_size 64\n.entry "
+                                          "k() { add.u32 a, 1, 2; }\n")}),
+              1, {"bad.ptx:4:", "'a'"});
+  const std::string macros =
+      folder_.write("macro.ptx", "#include \"module.inc\"\n.entry k() { ret; }\n");
   EXPECT_EQ(ptx({"check", macros, "--preprocess", "-I", "src/ptx/include"}).code, 0);
   expect_line(ptx({"check", macros, "--preprocess"}), 2, {"module.inc"});
 }
 
-TEST_F(Ptx, TheDebuggerStopsAndShows) {
-  const Ended ended = step({saxpy, "n=40", "a=2", "x=f32[40]=iota", "y=f32[40]=1", "--block", "64", "--expect", "y=iota:1:2"},
-                           "break 31 warp 1\nrun\nwhere\nlanes\nprint value\nprint count\nprint %tid.x 3\nprint i 3 as s32\nmemory global y 4\nlist\nstep\n"
-                           "print sum 7\nwatch global y+128\ncontinue\ncontinue\n");
-  EXPECT_EQ(ended.code, 0) << ended.output;
-  expect_order(ended, {"1: ", "run", "saxpy.ptx:31:", "fma.rn.f32", "warp 1, lanes 0-7", "where", "CTA 0 on SM 0, warp 1: lanes 0-7 at", "in focus", "lanes 8-31 at",
-                       "execute    0-7 (8)", "elsewhere  8-31", "lane  0:", "32", "33", "(", "count = 40 in lanes 0-7", "%tid.x = 35 in lane 3", "i = 35 in lane 3",
-                       "y+0:  1  3  5  7", ">*   31", "saxpy.ptx:32:", "sum = 79 in lane 7", "global y+128 holds 1", "was 1 and is 65, written by", "saxpy.ptx:32:",
-                       "warp 1, lanes 0", "good", "saxpy"});
-}
-
-TEST_F(Ptx, TheDebuggerShowsBarriersAndSharedMemory) {
-  const Ended ended = step({block_sum, "f32[128]=iota", "f32[1]"},
-                           "break 32\nrun\nbarriers\nmemory shared partial 4 f32\nmemory shared own 1 f32\ncta 7\nwarp 3\nnonsense\nprint nothing\nstep 3\nquit\n");
-  EXPECT_EQ(ended.code, 0) << ended.output;
-  expect_order(ended, {"setp.ge.u32", "barrier 0: 0 threads have arrived, completed 1 times", "  0  1  2  3", "CTA 7 does not run now", "warp 3",
-                       "there is no command 'nonsense'", "has no register nothing", "(ptx) quit"});
-}
-
-TEST_F(Ptx, TheDebuggerStepsOverAWait) {
-  // The barrier is tried again when the other warps have come; that is no second step. Of the next two
-  // instructions the branch is none: no lane takes it.
-  const Ended ended = step({block_sum, "f32[128]=iota", "f32[1]"}, "break 31 warp 0\nrun\nstep\nbarriers\nnext 2\nquit\n");
-  EXPECT_EQ(ended.code, 0);
-  expect_order(ended, {"(ptx) run\ntests/emulator/kernels/block_sum.ptx:31:9: bar.sync", "(ptx) step\ntests/emulator/kernels/block_sum.ptx:32:9: setp.ge.u32",
-                       "completed 1 times", "block_sum.ptx:35:9: ld.shared.f32", "warp 0, lanes 0-31"});
-}
-
-TEST_F(Ptx, TheDebuggerStopsAtAFault) {
-  const Ended ended = step({saxpy, "n=40", "a=2", "x=f32[40]=1", "y=f32[8]=1", "--block", "64"}, "run\nwhere\nrun\n");
-  EXPECT_EQ(ended.code, 1);
-  expect_order(ended, {"fault: ", "global load of 4 bytes", "CTA 0 on SM 0", "bad"});
-}
-
 TEST_F(Ptx, WrongUsage) {
-  const auto refused = [](const std::vector<std::string>& words, int code, std::initializer_list<std::string_view> parts) { expect_line(ptx(words), code, parts); };
+  const auto refused = [](const std::vector<std::string>& words, int code,
+                          std::initializer_list<std::string_view> parts) {
+    expect_line(ptx(words), code, parts);
+  };
   refused({"run", "nowhere.ptx"}, 3, {"nowhere.ptx", "check the path"});
   refused({"run", saxpy, "sixpy"}, 2, {"sixpy", "saxpy"});
   refused({"run", saxpy, "n=1"}, 2, {"parameter a (f32)", "give a=5"});
@@ -251,9 +213,12 @@ TEST_F(Ptx, WrongUsage) {
   refused({"run", saxpy, "n=1", "a=1", "x=@z", "y=f32[1]"}, 2, {"no argument z is a buffer"});
   refused({"run", saxpy, "1", "1", "f32[1]", "f32[1]", "5"}, 2, {"'5' is one argument too many"});
   refused(saxpy_line("run", {"--grid", "x"}), 2, {"--grid"});
-  refused({"run", saxpy, "--block", "2048", "1", "1", "f32[1]", "f32[1]"}, 2, {"2048 threads", "1024"});
-  refused({"run", block_sum, "--block", "64", "f32[1]", "f32[1]"}, 2, {"--block 64,1,1", "128,1,1"});
-  refused({"run", saxpy, "--cluster", "3", "1", "1", "f32[1]", "f32[1]"}, 2, {"--grid 1,1,1", "cluster 3,1,1"});
+  refused({"run", saxpy, "--block", "2048", "1", "1", "f32[1]", "f32[1]"}, 2,
+          {"2048 threads", "1024"});
+  refused({"run", block_sum, "--block", "64", "f32[1]", "f32[1]"}, 2,
+          {"--block 64,1,1", "128,1,1"});
+  refused({"run", saxpy, "--cluster", "3", "1", "1", "f32[1]", "f32[1]"}, 2,
+          {"--grid 1,1,1", "cluster 3,1,1"});
   refused(saxpy_line("run", {"--check", "races"}), 2, {"--check", "races", "race"});
   refused(saxpy_line("run", {"--expect", "z=1"}), 2, {"--expect z"});
   refused(saxpy_line("run", {"--dump", "z"}), 2, {"--dump z"});

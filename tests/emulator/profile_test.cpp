@@ -1,3 +1,4 @@
+// ctest: timeout=30 labels=sanitize
 // What the profile counts, against counts by hand.
 #include "emulator/instrument/profile.h"
 
@@ -51,13 +52,18 @@ struct Counted {
 
 std::unique_ptr<Counted> count(const std::string& body, const Shape& shape) {
   auto counted = std::make_unique<Counted>();
-  counted->program = std::make_unique<Program>(header + ".entry k(.param .u64 p) { .reg .pred p0; .reg .u32 %r<8>; .reg .u64 %d<4>; .shared .align 16 .b8 tile[4096];\n" + body + "}\n");
+  counted->program =
+      std::make_unique<Program>(header +
+                                ".entry k(.param .u64 p) { .reg .pred p0; .reg .u32 %r<8>; .reg "
+                                ".u64 %d<4>; .shared .align 16 .b8 tile[4096];\n" +
+                                body + "}\n");
   Program& program = *counted->program;
   program.machine().observe(&counted->profile);
   EXPECT_EQ(program.run("k", {program.buffer(std::vector<std::uint32_t>(4096))}, shape), "");
   counted->thread_instructions = program.machine().thread_instructions();
   const auto first = static_cast<std::uint32_t>(std::count(header.begin(), header.end(), '\n')) + 1;
-  for (const auto& [at, tally] : counted->profile.by_line()) counted->lines[at.second - first] = tally;
+  for (const auto& [at, tally] : counted->profile.by_line())
+    counted->lines[at.second - first] = tally;
   return counted;
 }
 
@@ -65,11 +71,11 @@ TEST(Profile, MemoryByLine) {
   const auto c = count(
       "ld.param.u64 %d0, [p]; mov.u32 %r0, %tid.x;\n"
       "mul.wide.u32 %d1, %r0, 8; add.u64 %d1, %d0, %d1;\n"
-      "ld.global.u32 %r1, [%d1];\n"                     // every second word: 8 sectors, 4 would do
-      "ld.global.v2.u32 {%r2, %r3}, [%d1];\n"           // 8 bytes a lane: 8 sectors
+      "ld.global.u32 %r1, [%d1];\n"            // every second word: 8 sectors, 4 would do
+      "ld.global.v2.u32 {%r2, %r3}, [%d1];\n"  // 8 bytes a lane: 8 sectors
       "mov.u32 %r4, tile; mad.lo.u32 %r4, %r0, 128, %r4;\n"
-      "st.shared.u32 [%r4], %r1;\n"                     // all lanes in bank 0: 32 wavefronts
-      "@p0 st.global.u32 [%d1], %r2;\n"                 // p0 is false
+      "st.shared.u32 [%r4], %r1;\n"      // all lanes in bank 0: 32 wavefronts
+      "@p0 st.global.u32 [%d1], %r2;\n"  // p0 is false
       "ret;\n",
       {.grid = {3, 1, 1}, .block = {32, 1, 1}});
   const Tally &load = c->lines[3], &pair = c->lines[4], &store = c->lines[6];
@@ -95,8 +101,8 @@ TEST(Profile, LanesAndBranches) {
   const auto c = count(
       "mov.u32 %r0, %tid.x;\n"
       "setp.lt.u32 p0, %r0, 40;\n"
-      "@p0 bra A;\n"                                    // warp 0 all lanes, warp 1 eight: diverges once
-      "add.u32 %r1, %r0, 1;\n"                          // 24 lanes of warp 1
+      "@p0 bra A;\n"            // warp 0 all lanes, warp 1 eight: diverges once
+      "add.u32 %r1, %r0, 1;\n"  // 24 lanes of warp 1
       "A: add.u32 %r1, %r0, 2;\n"
       "ret;\n",
       {.block = {64, 1, 1}});
@@ -121,7 +127,8 @@ TEST(Profile, WaitsCountOnce) {
       {.block = {128, 1, 1}});
   EXPECT_EQ(c->lines[5].warps, 4u);
   EXPECT_EQ(c->lines[5].threads, 128u);
-  EXPECT_EQ(c->lines[4].threads, (100u * 3 - 1) * 128u) << "the last branch has no lane that takes it";
+  EXPECT_EQ(c->lines[4].threads, (100u * 3 - 1) * 128u)
+      << "the last branch has no lane that takes it";
   EXPECT_EQ(c->profile.total().threads, c->thread_instructions);
   const auto families = c->profile.by_family();
   EXPECT_EQ(families.at("integer").threads, 100u * 128);
@@ -144,9 +151,12 @@ TEST(ObserverList, TellsAll) {
   both.add(nullptr);
   EXPECT_EQ(both.get(), &one);
   both.add(&two);
-  Program program(".entry k(.param .u64 p) { .reg .u64 %d0; ld.param.u64 %d0, [p]; st.global.u32 [%d0], 5; ret; }");
+  Program program(
+      ".entry k(.param .u64 p) { .reg .u64 %d0; ld.param.u64 %d0, [p]; st.global.u32 [%d0], 5; "
+      "ret; }");
   program.machine().observe(both.get());
-  EXPECT_EQ(program.run("k", {program.buffer(std::vector<std::uint32_t>(1))}, {.block = {1, 1, 1}}), "");
+  EXPECT_EQ(program.run("k", {program.buffer(std::vector<std::uint32_t>(1))}, {.block = {1, 1, 1}}),
+            "");
   for (const Calls& c : {one, two}) {
     EXPECT_EQ(c.instructions, 3);
     EXPECT_EQ(c.accesses, 2) << "the parameter and the store";

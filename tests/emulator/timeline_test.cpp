@@ -1,3 +1,4 @@
+// ctest: timeout=30 labels=sanitize
 // When CTAs and warps run and wait, in ticks.
 #include "emulator/instrument/timeline.h"
 
@@ -107,7 +108,8 @@ TEST(Timeline, AsAChromeTrace) {
   EXPECT_EQ(waits, 6) << "three warps of each CTA";
   for (auto& [track, slices] : tracks) {
     std::sort(slices.begin(), slices.end());
-    for (std::size_t i = 1; i < slices.size(); ++i) EXPECT_LE(slices[i - 1].second, slices[i].first) << track.first << " " << track.second;
+    for (std::size_t i = 1; i < slices.size(); ++i)
+      EXPECT_LE(slices[i - 1].second, slices[i].first) << track.first << " " << track.second;
   }
 }
 

@@ -14,7 +14,8 @@ class LastWriter : public Observer {
  public:
   LastWriter(std::uint64_t begin, std::uint64_t bytes) : begin_(begin), end_(begin + bytes) {}
   void access(const AccessEvent& event) override;
-  void async_issued(Warp& warp, const Instr& instr, AsyncKind kind, std::uint64_t token, const std::uint8_t* mbarrier) override;
+  void async_issued(Warp& warp, const Instr& instr, AsyncKind kind, std::uint64_t token,
+                    const std::uint8_t* mbarrier) override;
   void async_touches(std::uint64_t token, const AsyncRange& range) override;
   void async_completed(std::uint64_t token, const std::uint8_t*) override { issued_.erase(token); }
   /// "a.ptx:12:9: st.global.f32 [kernel k, CTA 0,0,0, warp 1, lanes 3]"; empty: nobody did.

@@ -23,27 +23,36 @@ class ObserverList : public Observer {
   void cta_begins(Cta& cta) override { each(&Observer::cta_begins, cta); }
   void cta_ends(Cta& cta) override { each(&Observer::cta_ends, cta); }
   void lanes_exit(Warp& warp, Mask lanes) override { each(&Observer::lanes_exit, warp, lanes); }
-  void instruction(Warp& warp, const Instr& instr) override { each(&Observer::instruction, warp, instr); }
+  void instruction(Warp& warp, const Instr& instr) override {
+    each(&Observer::instruction, warp, instr);
+  }
   void waits(Warp& warp, const Split& split) override { each(&Observer::waits, warp, split); }
   void access(const AccessEvent& event) override { each(&Observer::access, event); }
   void fence(Warp& warp, Order order, Scope scope, Proxy proxy) override {
     each(&Observer::fence, warp, order, scope, proxy);
   }
-  void barrier_arrives(Warp& warp, int id, Mask lanes) override { each(&Observer::barrier_arrives, warp, id, lanes); }
-  void barrier_passes(Warp& warp, int id, Mask lanes) override { each(&Observer::barrier_passes, warp, id, lanes); }
+  void barrier_arrives(Warp& warp, int id, Mask lanes) override {
+    each(&Observer::barrier_arrives, warp, id, lanes);
+  }
+  void barrier_passes(Warp& warp, int id, Mask lanes) override {
+    each(&Observer::barrier_passes, warp, id, lanes);
+  }
   void mbarrier_initialised(Warp& warp, const std::uint8_t* at, std::uint32_t count) override {
     each(&Observer::mbarrier_initialised, warp, at, count);
   }
-  void mbarrier_arrives(Warp& warp, const std::uint8_t* at, Mask lanes, Order order, Scope scope) override {
+  void mbarrier_arrives(Warp& warp, const std::uint8_t* at, Mask lanes, Order order,
+                        Scope scope) override {
     each(&Observer::mbarrier_arrives, warp, at, lanes, order, scope);
   }
-  void mbarrier_passes(Warp& warp, const std::uint8_t* at, Mask lanes, Order order, Scope scope) override {
+  void mbarrier_passes(Warp& warp, const std::uint8_t* at, Mask lanes, Order order,
+                       Scope scope) override {
     each(&Observer::mbarrier_passes, warp, at, lanes, order, scope);
   }
   void mbarrier_invalidated(Warp& warp, const std::uint8_t* at) override {
     each(&Observer::mbarrier_invalidated, warp, at);
   }
-  void async_issued(Warp& warp, const Instr& instr, AsyncKind kind, std::uint64_t token, const std::uint8_t* mbarrier) override {
+  void async_issued(Warp& warp, const Instr& instr, AsyncKind kind, std::uint64_t token,
+                    const std::uint8_t* mbarrier) override {
     each(&Observer::async_issued, warp, instr, kind, token, mbarrier);
   }
   void async_touches(std::uint64_t token, const AsyncRange& range) override {

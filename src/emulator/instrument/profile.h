@@ -1,5 +1,6 @@
 /// \file
-/// Counts what a kernel executes, instruction by instruction: lanes, memory traffic, bank conflicts.
+/// Counts what a kernel executes, instruction by instruction: lanes, memory traffic, bank
+/// conflicts.
 ///
 /// All numbers are counts of what the program does; none is a time. What they mean:
 ///
@@ -14,7 +15,8 @@
 ///                  word, to as many lanes as want it. Lanes with 8 bytes take turns by halves of a
 ///                  warp, with 16 bytes by quarters
 ///     ideal        turns without conflicts: one a warp, half or quarter in which a lane takes part
-///     async        bytes that copies moved later and operands that wgmma read, where they were issued
+///     async        bytes that copies moved later and operands that wgmma read, where they were
+///     issued
 ///
 /// REQUIRES: the module outlives the profile.
 #pragma once
@@ -41,10 +43,11 @@ struct Tally {
 };
 
 /// 32-byte sectors that a request touches, and how many its bytes would fill side by side.
-std::pair<std::uint64_t, std::uint64_t> sectors_of(const Lanes<std::uint64_t>& addresses, Mask lanes, std::uint32_t bytes);
+std::pair<std::uint64_t, std::uint64_t> sectors_of(const Lanes<std::uint64_t>& addresses,
+                                                   Mask lanes, std::uint32_t bytes);
 /// Turns that a request to shared memory needs, and how many without conflicts.
-std::pair<std::uint64_t, std::uint64_t> wavefronts_of(const Lanes<std::uint64_t>& addresses, Mask lanes,
-                                                      std::uint32_t bytes);
+std::pair<std::uint64_t, std::uint64_t> wavefronts_of(const Lanes<std::uint64_t>& addresses,
+                                                      Mask lanes, std::uint32_t bytes);
 
 /// The families of instructions, as their files are named.
 std::string_view family_of(const Instr& instr);
@@ -59,7 +62,8 @@ class Profile : public Observer {
   void instruction(Warp& warp, const Instr& instr) override;
   void waits(Warp& warp, const Split& split) override;
   void access(const AccessEvent& event) override;
-  void async_issued(Warp& warp, const Instr& instr, AsyncKind kind, std::uint64_t token, const std::uint8_t* mbarrier) override;
+  void async_issued(Warp& warp, const Instr& instr, AsyncKind kind, std::uint64_t token,
+                    const std::uint8_t* mbarrier) override;
   void async_touches(std::uint64_t token, const AsyncRange& range) override;
   void async_completed(std::uint64_t token, const std::uint8_t*) override { issued_.erase(token); }
 
@@ -67,7 +71,8 @@ class Profile : public Observer {
   std::uint64_t warps() const { return warps_; }
   Tally total() const;
   std::map<Line, Tally> by_line() const;
-  /// Families with what they executed; moves that the decoder put between instructions are one of them.
+  /// Families with what they executed; moves that the decoder put between instructions are one of
+  /// them.
   std::map<std::string_view, Tally> by_family() const;
 
  private:
@@ -75,11 +80,13 @@ class Profile : public Observer {
   void settle();
 
   std::unordered_map<const FunctionCode*, std::vector<Tally>> tallies_;
-  const FunctionCode* last_code_ = nullptr;      // the function of the last instruction, and its tallies
+  const FunctionCode* last_code_ =
+      nullptr;  // the function of the last instruction, and its tallies
   std::vector<Tally>* last_ = nullptr;
-  Tally pending_;                                // of the instruction at hand: not counted if it has to wait
+  Tally pending_;  // of the instruction at hand: not counted if it has to wait
   Tally* pending_at_ = nullptr;
-  std::unordered_map<std::uint64_t, std::pair<const FunctionCode*, std::uint32_t>> issued_;   // by token
+  std::unordered_map<std::uint64_t, std::pair<const FunctionCode*, std::uint32_t>>
+      issued_;  // by token
   std::uint64_t ctas_ = 0, warps_ = 0;
 };
 

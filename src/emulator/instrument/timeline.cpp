@@ -9,12 +9,18 @@ namespace triptych::emulator {
 
 std::string_view name_of(AsyncKind kind) {
   switch (kind) {
-    case AsyncKind::cp_async: return "cp.async";
-    case AsyncKind::bulk: return "cp.async.bulk";
-    case AsyncKind::tensor: return "cp.async.bulk.tensor";
-    case AsyncKind::wgmma: return "wgmma";
-    case AsyncKind::st_async: return "st.async";
-    default: return "red.async";
+    case AsyncKind::cp_async:
+      return "cp.async";
+    case AsyncKind::bulk:
+      return "cp.async.bulk";
+    case AsyncKind::tensor:
+      return "cp.async.bulk.tensor";
+    case AsyncKind::wgmma:
+      return "wgmma";
+    case AsyncKind::st_async:
+      return "st.async";
+    default:
+      return "red.async";
   }
 }
 
@@ -35,25 +41,27 @@ std::size_t Timeline::add(WarpSlice slice) {
 
 void Timeline::cta_begins(Cta& cta) {
   std::vector<bool>& taken = slots_[&cta.sm()];
-  const auto slot = static_cast<std::size_t>(std::find(taken.begin(), taken.end(), false) - taken.begin());
+  const auto slot =
+      static_cast<std::size_t>(std::find(taken.begin(), taken.end(), false) - taken.begin());
   if (slot == taken.size()) taken.push_back(false);
   taken[slot] = true;
   const std::uint64_t at = cta.sm().clock();
   cta_[&cta] = ctas_.size();
-  ctas_.push_back({cta.sm().device(), cta.sm().index(), static_cast<int>(slot), at, at, extent_text(cta.position()),
-                   std::string(cta.launch().function->source->name), cta.warps().size()});
+  ctas_.push_back({cta.sm().device(), cta.sm().index(), static_cast<int>(slot), at, at,
+                   extent_text(cta.position()), std::string(cta.launch().function->source->name),
+                   cta.warps().size()});
 }
 
 void Timeline::cta_ends(Cta& cta) {
   const auto found = cta_.find(&cta);
   if (found == cta_.end()) return;
   CtaSlice& slice = ctas_[found->second];
-  if (cta.alive_threads != 0) slice.end = cta.sm().clock();   // the launch failed
+  if (cta.alive_threads != 0) slice.end = cta.sm().clock();  // the launch failed
   slots_[&cta.sm()][static_cast<std::size_t>(slice.slot)] = false;
   for (const auto& warp : cta.warps()) {
     const auto track = tracks_.find(warp.get());
     if (track == tracks_.end()) continue;
-    for (const Waiting& w : track->second.waiting) {   // it was never over: the launch failed
+    for (const Waiting& w : track->second.waiting) {  // it was never over: the launch failed
       if (w.slice != none) slices_[w.slice].end = slice.end;
     }
     tracks_.erase(track);
@@ -82,8 +90,8 @@ void Timeline::instruction(Warp& warp, const Instr& instr) {
     slices_[track.running].end = end;
     return;
   }
-  track.running = add({cta_[&warp.cta()], warp.index(), begin, end, Wait::Kind::none, warp.active(), true, "",
-                       warp.code().sites[warp.pc()].source});
+  track.running = add({cta_[&warp.cta()], warp.index(), begin, end, Wait::Kind::none, warp.active(),
+                       true, "", warp.code().sites[warp.pc()].source});
 }
 
 void Timeline::waits(Warp& warp, const Split& split) {
@@ -94,24 +102,29 @@ void Timeline::waits(Warp& warp, const Split& split) {
   const std::size_t cta = cta_[&warp.cta()];
   for (std::size_t i = slices_.size(), looked = 0; i-- > 0 && looked < 64; ++looked) {
     WarpSlice& s = slices_[i];
-    if (s.cta != cta || s.warp != warp.index() || s.kind != split.wait.kind || s.at != source || s.lanes != split.lanes) continue;
+    if (s.cta != cta || s.warp != warp.index() || s.kind != split.wait.kind || s.at != source ||
+        s.lanes != split.lanes)
+      continue;
     if (s.end + 64 < at) break;
     track.waiting.push_back({split.frame->code, split.pc, split.lanes, i});
     return;
   }
   track.waiting.push_back({split.frame->code, split.pc, split.lanes,
-                           add({cta, warp.index(), at, at, split.wait.kind, split.lanes, split.lanes == warp.alive(), wait_text(split.wait), source})});
+                           add({cta, warp.index(), at, at, split.wait.kind, split.lanes,
+                                split.lanes == warp.alive(), wait_text(split.wait), source})});
 }
 
-void Timeline::async_issued(Warp& warp, const Instr& instr, AsyncKind kind, std::uint64_t token, const std::uint8_t*) {
-  if (flying_.contains(token)) return;   // of a warpgroup: the other warps
+void Timeline::async_issued(Warp& warp, const Instr& instr, AsyncKind kind, std::uint64_t token,
+                            const std::uint8_t*) {
+  if (flying_.contains(token)) return;  // of a warpgroup: the other warps
   if (work_.size() >= most_) {
     ++dropped_;
     return;
   }
   const std::uint64_t at = now(warp);
   flying_[token] = {work_.size(), &warp.sm()};
-  work_.push_back({cta_[&warp.cta()], warp.index(), at, at, token, 0, kind, warp.code().sites[issue_pc(warp, instr)].source});
+  work_.push_back({cta_[&warp.cta()], warp.index(), at, at, token, 0, kind,
+                   warp.code().sites[issue_pc(warp, instr)].source});
 }
 
 void Timeline::async_touches(std::uint64_t token, const AsyncRange& range) {

@@ -21,7 +21,8 @@ constexpr std::uint64_t most_bytes = std::uint64_t{1} << 36, most_written = std:
 /// "n (u32)", "x (64 bytes)"
 std::string describe(const Variable& p) {
   const auto bytes = static_cast<std::uint64_t>(bytes_of(p.type));
-  return p.bytes == bytes ? fmt::format("{} ({})", p.name, name_of(p.type)) : fmt::format("{} ({} bytes)", p.name, p.bytes);
+  return p.bytes == bytes ? fmt::format("{} ({})", p.name, name_of(p.type))
+                          : fmt::format("{} ({} bytes)", p.name, p.bytes);
 }
 
 std::string example(const Variable& p) {
@@ -49,14 +50,17 @@ class Reader {
   Arguments finish() {
     for (const Argument& a : all_.values) {
       if (!a.given) {
-        throw usage(fmt::format("{} needs a value for its parameter {}; give {}", kernel_.name, describe(*a.parameter), example(*a.parameter)));
+        throw usage(fmt::format("{} needs a value for its parameter {}; give {}", kernel_.name,
+                                describe(*a.parameter), example(*a.parameter)));
       }
       if (!a.pointee.empty() && all_.buffer(a.pointee) == nullptr) {
-        throw usage(fmt::format("{}=@{}: no argument {} is a buffer", a.parameter->name, a.pointee, a.pointee));
+        throw usage(fmt::format("{}=@{}: no argument {} is a buffer", a.parameter->name, a.pointee,
+                                a.pointee));
       }
     }
     for (Argument& a : all_.values) {
-      if (a.map) lay_over(*a.map, *all_.buffer(a.pointee), fmt::format("argument {}", a.parameter->name));
+      if (a.map)
+        lay_over(*a.map, *all_.buffer(a.pointee), fmt::format("argument {}", a.parameter->name));
     }
     return std::move(all_);
   }
@@ -74,26 +78,34 @@ class Reader {
       }
       if (name.find_first_of("[]:@,") == std::string_view::npos) {
         std::string names;
-        for (const Argument& a : all_.values) names += (names.empty() ? "" : ", ") + describe(*a.parameter);
-        throw usage(fmt::format("{} has no parameter {}; its parameters: {}", kernel_.name, name, names.empty() ? "none" : names));
+        for (const Argument& a : all_.values)
+          names += (names.empty() ? "" : ", ") + describe(*a.parameter);
+        throw usage(fmt::format("{} has no parameter {}; its parameters: {}", kernel_.name, name,
+                                names.empty() ? "none" : names));
       }
     }
     for (Argument& a : all_.values) {
       if (!a.given) return a;
     }
-    throw usage(fmt::format("'{}' is one argument too many; {} has {} parameters", text, kernel_.name, all_.values.size()));
+    throw usage(fmt::format("'{}' is one argument too many; {} has {} parameters", text,
+                            kernel_.name, all_.values.size()));
   }
 
   void alias(Argument& to, std::string_view text) {
     if (const std::size_t colon = text.find(':'); colon != std::string_view::npos) {
       to.pointee = text.substr(0, colon);
-      to.map = parse_tensor_map(text.substr(colon + 1), fmt::format("argument {}", to.parameter->name));
-      if (to.parameter->bytes != 128) throw usage(fmt::format("argument {}: a tensor map has 128 bytes, and the parameter is {}", to.parameter->name, describe(*to.parameter)));
+      to.map =
+          parse_tensor_map(text.substr(colon + 1), fmt::format("argument {}", to.parameter->name));
+      if (to.parameter->bytes != 128)
+        throw usage(fmt::format("argument {}: a tensor map has 128 bytes, and the parameter is {}",
+                                to.parameter->name, describe(*to.parameter)));
       return;
     }
     const std::size_t plus = text.find('+');
     to.pointee = text.substr(0, plus);
-    if (plus != std::string_view::npos) to.offset = parse_count(text.substr(plus + 1), fmt::format("{}=@{}: the offset", to.parameter->name, text));
+    if (plus != std::string_view::npos)
+      to.offset = parse_count(text.substr(plus + 1),
+                              fmt::format("{}=@{}: the offset", to.parameter->name, text));
     require_pointer(to);
   }
 
@@ -102,16 +114,27 @@ class Reader {
     const std::size_t close = text.find(']', open);
     const std::string_view rest = close == std::string_view::npos ? "" : text.substr(close + 1);
     if (close == std::string_view::npos || (!rest.empty() && rest[0] != '=')) {
-      throw usage(fmt::format("{}: '{}' is no buffer; wanted TYPE[COUNT] or TYPE[COUNT]=VALUES, such as f32[1024]=0", where, text));
+      throw usage(fmt::format(
+          "{}: '{}' is no buffer; wanted TYPE[COUNT] or TYPE[COUNT]=VALUES, such as f32[1024]=0",
+          where, text));
     }
     require_pointer(to);
-    Buffer b{.name = std::string(to.parameter->name), .type = value_type(text.substr(0, open), where), .written = !rest.empty()};
+    Buffer b{.name = std::string(to.parameter->name),
+             .type = value_type(text.substr(0, open), where),
+             .written = !rest.empty()};
     const std::string_view number = text.substr(open + 1, close - open - 1);
     std::optional<std::uint64_t> count;
-    if (!number.empty()) count = parse_count(number, where + ": the number of elements", (rest.empty() ? most_bytes : most_written) / static_cast<std::uint64_t>(bytes_of(b.type)));
-    if (!count && rest.empty()) throw usage(fmt::format("{}: {} needs a number of elements, or values: {}1024]", where, text, text.substr(0, open + 1)));
+    if (!number.empty())
+      count = parse_count(number, where + ": the number of elements",
+                          (rest.empty() ? most_bytes : most_written) /
+                              static_cast<std::uint64_t>(bytes_of(b.type)));
+    if (!count && rest.empty())
+      throw usage(fmt::format("{}: {} needs a number of elements, or values: {}1024]", where, text,
+                              text.substr(0, open + 1)));
     // Each parameter has random values of its own.
-    if (b.written) b.initial = fill(b.type, count, rest.substr(1), seed_ * 0x100000001B3u + to.parameter->ordinal, where);
+    if (b.written)
+      b.initial = fill(b.type, count, rest.substr(1),
+                       seed_ * 0x100000001B3u + to.parameter->ordinal, where);
     b.count = count.value_or(b.initial.size() / static_cast<std::uint64_t>(bytes_of(b.type)));
     to.pointee = b.name;
     all_.buffers.push_back(std::move(b));
@@ -126,18 +149,23 @@ class Reader {
       type = value_type(text.substr(0, colon), where);
       text.remove_prefix(colon + 1);
     } else if (p.bytes != static_cast<std::uint64_t>(bytes_of(p.type))) {
-      throw usage(fmt::format("{}: it has {} bytes; say how they are to be read, such as u32:1,2,3", where, p.bytes));
+      throw usage(fmt::format("{}: it has {} bytes; say how they are to be read, such as u32:1,2,3",
+                              where, p.bytes));
     }
     to.bytes = fill(type, std::nullopt, text, seed_, where);
     // Untyped parameters, as compilers declare structures, take anything that fits.
     if (to.bytes.size() > p.bytes || (to.bytes.size() < p.bytes && p.width == 1 && p.bytes <= 8)) {
-      throw usage(fmt::format("{}: {} bytes where the parameter has {}; give {} of them", where, to.bytes.size(), p.bytes, p.bytes));
+      throw usage(fmt::format("{}: {} bytes where the parameter has {}; give {} of them", where,
+                              to.bytes.size(), p.bytes, p.bytes));
     }
   }
 
   void require_pointer(const Argument& to) const {
     const Variable& p = *to.parameter;
-    if (p.bytes != 8 || is_float(p.type)) throw usage(fmt::format("argument {}: a buffer's address has 8 bytes, and the parameter is {}; give a value", p.name, describe(p)));
+    if (p.bytes != 8 || is_float(p.type))
+      throw usage(fmt::format(
+          "argument {}: a buffer's address has 8 bytes, and the parameter is {}; give a value",
+          p.name, describe(p)));
   }
 
   const Function& kernel_;
@@ -148,13 +176,17 @@ class Reader {
 }  // namespace
 
 const Buffer* Arguments::buffer(std::string_view name) const {
-  const auto found = std::find_if(buffers.begin(), buffers.end(), [&](const Buffer& b) { return b.name == name; });
+  const auto found =
+      std::find_if(buffers.begin(), buffers.end(), [&](const Buffer& b) { return b.name == name; });
   return found == buffers.end() ? nullptr : &*found;
 }
 
-Buffer* Arguments::buffer(std::string_view name) { return const_cast<Buffer*>(std::as_const(*this).buffer(name)); }
+Buffer* Arguments::buffer(std::string_view name) {
+  return const_cast<Buffer*>(std::as_const(*this).buffer(name));
+}
 
-Arguments parse_arguments(const Function& kernel, const std::vector<std::string>& texts, std::uint64_t seed) {
+Arguments parse_arguments(const Function& kernel, const std::vector<std::string>& texts,
+                          std::uint64_t seed) {
   Reader reader(kernel, seed);
   for (const std::string& text : texts) reader.read(text);
   return reader.finish();
@@ -163,8 +195,11 @@ Arguments parse_arguments(const Function& kernel, const std::vector<std::string>
 void place(Arguments& arguments, Machine& machine, int device) {
   for (Buffer& b : arguments.buffers) {
     b.address = machine.memory().allocate(std::max<std::uint64_t>(1, b.bytes()), 256, device);
-    if (b.address == 0) throw environment(fmt::format("no memory for the {} bytes of {}; take a smaller buffer", b.bytes(), b.name));
-    if (!b.initial.empty()) std::memcpy(reinterpret_cast<void*>(b.address), b.initial.data(), b.initial.size());
+    if (b.address == 0)
+      throw environment(fmt::format("no memory for the {} bytes of {}; take a smaller buffer",
+                                    b.bytes(), b.name));
+    if (!b.initial.empty())
+      std::memcpy(reinterpret_cast<void*>(b.address), b.initial.data(), b.initial.size());
   }
 }
 

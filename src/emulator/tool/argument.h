@@ -1,5 +1,6 @@
 /// \file
-/// A kernel's arguments as the command line gives them: `name=value`, or values in the order of the parameters.
+/// A kernel's arguments as the command line gives them: `name=value`, or values in the order of the
+/// parameters.
 ///
 ///     5   u32:5   f32:1.5        a scalar, of the parameter's type or of the one that is named
 ///     u32:1,2,3                  several, one after the other: a structure by value
@@ -7,7 +8,8 @@
 ///     f32[1024]=random           the same, filled: see fill.h
 ///     f32[]=1,2,3                as many elements as values
 ///     @x   @x+16                 the address of another argument's buffer, and bytes beyond it
-///     @x:64x32/64x8              a tensor map over that buffer: extents and box, innermost first; :swizzle=128
+///     @x:64x32/64x8              a tensor map over that buffer: extents and box, innermost first;
+///     :swizzle=128
 ///                                (32, 64) and :nan (instead of zeros outside) may follow
 #pragma once
 
@@ -25,12 +27,12 @@ namespace triptych::emulator {
 
 /// Memory that an argument points to.
 struct Buffer {
-  std::string name;                    ///< the parameter's
+  std::string name;  ///< the parameter's
   Type type = Type::none;
-  std::uint64_t count = 0;             ///< elements
-  bool written = false;                ///< whether the host writes `initial` to it
+  std::uint64_t count = 0;  ///< elements
+  bool written = false;     ///< whether the host writes `initial` to it
   std::vector<std::uint8_t> initial;
-  std::uint64_t address = 0;           ///< once it is placed
+  std::uint64_t address = 0;  ///< once it is placed
   std::uint64_t bytes() const { return count * static_cast<std::uint64_t>(bytes_of(type)); }
 };
 
@@ -38,14 +40,14 @@ struct Buffer {
 struct Argument {
   const Variable* parameter = nullptr;
   bool given = false;
-  std::vector<std::uint8_t> bytes;     ///< a scalar's
-  std::string pointee;                 ///< the buffer whose address is the value; empty: a scalar
-  std::uint64_t offset = 0;            ///< added to the address
-  std::optional<TensorMap> map;        ///< the value is this, made for that address
+  std::vector<std::uint8_t> bytes;  ///< a scalar's
+  std::string pointee;              ///< the buffer whose address is the value; empty: a scalar
+  std::uint64_t offset = 0;         ///< added to the address
+  std::optional<TensorMap> map;     ///< the value is this, made for that address
 };
 
 struct Arguments {
-  std::vector<Argument> values;        ///< one a parameter, in their order
+  std::vector<Argument> values;  ///< one a parameter, in their order
   std::vector<Buffer> buffers;
   /// The buffer of a parameter; null if it has none.
   Buffer* buffer(std::string_view name);
@@ -53,7 +55,8 @@ struct Arguments {
 };
 
 /// Reads them. `seed` is of random fills. Throws ToolError, whose message names the argument.
-Arguments parse_arguments(const Function& kernel, const std::vector<std::string>& texts, std::uint64_t seed);
+Arguments parse_arguments(const Function& kernel, const std::vector<std::string>& texts,
+                          std::uint64_t seed);
 
 /// Allocates the buffers on a device, and fills them.
 void place(Arguments& arguments, Machine& machine, int device);

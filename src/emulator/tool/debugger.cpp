@@ -24,8 +24,10 @@ Debugger::Debugger(Session& session, Streams streams)
     : session_(session), streams_(std::move(streams)), lines_(*session.code().source) {}
 
 std::optional<std::string> Debugger::debug() {
-  say(fmt::format("{}: {} of {} threads; `help` lists the commands", session_.kernel().source->name, counted(session_.launch().ctas(), "CTA"),
-                  session_.launch().block[0] * session_.launch().block[1] * session_.launch().block[2]));
+  say(fmt::format(
+      "{}: {} of {} threads; `help` lists the commands", session_.kernel().source->name,
+      counted(session_.launch().ctas(), "CTA"),
+      session_.launch().block[0] * session_.launch().block[1] * session_.launch().block[2]));
   try {
     prompt();
     started_ = true;
@@ -75,8 +77,9 @@ bool Debugger::execute(std::string line) {
     if (e.name.starts_with(words[0])) found.push_back(&e);
   }
   if (found.size() != 1) {
-    throw usage(found.empty() ? fmt::format("there is no command '{}'; `help` lists them", words[0])
-                              : fmt::format("'{}' may be several commands; write more of it", words[0]));
+    throw usage(found.empty()
+                    ? fmt::format("there is no command '{}'; `help` lists them", words[0])
+                    : fmt::format("'{}' may be several commands; write more of it", words[0]));
   }
   return (this->*found[0]->command)({words.begin() + 1, words.end()});
 }
@@ -84,9 +87,11 @@ bool Debugger::execute(std::string line) {
 bool Debugger::hits(const Warp& warp) const {
   const Instruction* source = warp.code().sites[warp.pc()].source;
   return std::any_of(breakpoints_.begin(), breakpoints_.end(), [&](const Breakpoint& b) {
-    if ((b.cta && *b.cta != warp.cta().index()) || (b.warp && *b.warp != warp.index())) return false;
+    if ((b.cta && *b.cta != warp.cta().index()) || (b.warp && *b.warp != warp.index()))
+      return false;
     if (b.line == 0) return b.function == &warp.code() && source == b.function->source->body.data();
-    return source != nullptr && source->at.file == b.file && source->at.line == b.line && source->within_line == 0;
+    return source != nullptr && source->at.file == b.file && source->at.line == b.line &&
+           source->within_line == 0;
   });
 }
 
@@ -95,7 +100,8 @@ bool Debugger::changed_watch() {
   bool any = false;
   for (Watch& w : watches_) {
     if (std::memcmp(w.host, w.old.data(), w.old.size()) == 0) continue;
-    say(fmt::format("watch {}: {} was {} and is {}, written by {}", w.id, w.text, show_value(w.type, w.old.data()), show_value(w.type, w.host),
+    say(fmt::format("watch {}: {} was {} and is {}, written by {}", w.id, w.text,
+                    show_value(w.type, w.old.data()), show_value(w.type, w.host),
                     w.writer.empty() ? "asynchronous work" : w.writer));
     w.old.assign(w.host, w.host + w.old.size());
     w.writer.clear();
@@ -134,11 +140,13 @@ void Debugger::access(const AccessEvent& e) {
   for (Watch& w : watches_) {
     Mask writers = 0;
     for (int l = 0; l < warp_size; ++l) {
-      const bool on = (e.lanes >> l & 1) != 0 && e.hosts[l] < w.host + w.old.size() && e.hosts[l] + e.bytes > w.host;
+      const bool on = (e.lanes >> l & 1) != 0 && e.hosts[l] < w.host + w.old.size() &&
+                      e.hosts[l] + e.bytes > w.host;
       writers |= static_cast<Mask>(on) << l;
     }
     if (writers == 0) continue;
-    w.writer = place_text(e.warp.code(), e.warp.pc(), *session_.code().source) + " " + where_text(e.warp.cta(), Mask{1} << e.warp.index(), writers);
+    w.writer = place_text(e.warp.code(), e.warp.pc(), *session_.code().source) + " " +
+               where_text(e.warp.cta(), Mask{1} << e.warp.index(), writers);
   }
 }
 
@@ -159,7 +167,9 @@ void Debugger::cta_ends(Cta& cta) {
     if (stepped_ == warp.get()) stepped_ = nullptr;
   }
   std::erase_if(mbarriers_, [&](const auto& m) { return m.second == &cta; });
-  std::erase_if(watches_, [&](const Watch& w) { return w.host >= cta.shared() && w.host < cta.shared() + cta.shared_bytes(); });
+  std::erase_if(watches_, [&](const Watch& w) {
+    return w.host >= cta.shared() && w.host < cta.shared() + cta.shared_bytes();
+  });
   std::erase(ctas_, &cta);
 }
 
@@ -169,7 +179,8 @@ void Debugger::lanes_exit(Warp& warp, Mask lanes) {
 
 void Debugger::mbarrier_initialised(Warp& warp, const std::uint8_t* at, std::uint32_t) {
   for (Cta* cta : warp.cta().cluster().ctas) {
-    if (cta != nullptr && at >= cta->shared() && at < cta->shared() + cta->shared_bytes()) mbarriers_[at] = cta;
+    if (cta != nullptr && at >= cta->shared() && at < cta->shared() + cta->shared_bytes())
+      mbarriers_[at] = cta;
   }
 }
 

@@ -1,9 +1,11 @@
 /// \file
-/// A debugger for a terminal: it stops warps at lines, steps them, and shows registers by lane, memory and
-/// barriers. Commands come from a stream, so that scripts can drive it; `help` lists them.
+/// A debugger for a terminal: it stops warps at lines, steps them, and shows registers by lane,
+/// memory and barriers. Commands come from a stream, so that scripts can drive it; `help` lists
+/// them.
 ///
-/// An instruction whose guard no lane passes is passed over. It is an observer whose `instruction` blocks while it reads commands: the machine stands still meanwhile.
-/// REQUIRES: a session with keep_registers, or registers would show what others left in their rows.
+/// An instruction whose guard no lane passes is passed over. It is an observer whose `instruction`
+/// blocks while it reads commands: the machine stands still meanwhile. REQUIRES: a session with
+/// keep_registers, or registers would show what others left in their rows.
 #pragma once
 
 #include <atomic>
@@ -28,11 +30,11 @@ class Debugger : public Observer {
   struct Streams {
     std::istream& in;
     std::function<void(std::string_view)> out;
-    bool terminal = false;      ///< a person types: commands are not echoed, and places are coloured
+    bool terminal = false;  ///< a person types: commands are not echoed, and places are coloured
   };
   Debugger(Session& session, Streams streams);
-  /// Reads commands until the kernel has ended or somebody quits. Returns the report of the kernel's fault, or
-  /// nothing if it was left before its end.
+  /// Reads commands until the kernel has ended or somebody quits. Returns the report of the
+  /// kernel's fault, or nothing if it was left before its end.
   std::optional<std::string> debug();
   /// Stops at the next instruction: for a signal handler.
   static void interrupt() { interrupted().store(true); }
@@ -49,18 +51,18 @@ class Debugger : public Observer {
  private:
   struct Breakpoint {
     int id;
-    std::uint32_t file, line;             // line 0: where `function` begins
+    std::uint32_t file, line;  // line 0: where `function` begins
     const FunctionCode* function;
-    std::optional<std::uint64_t> cta;     // only there
+    std::optional<std::uint64_t> cta;  // only there
     std::optional<int> warp;
   };
   struct Watch {
     int id;
-    std::string text;                     // as it was written
+    std::string text;  // as it was written
     Type type;
     const std::uint8_t* host;
     std::vector<std::uint8_t> old;
-    std::string writer;                   // who wrote last
+    std::string writer;  // who wrote last
   };
   /// Where the warp in focus is.
   struct Place {
@@ -71,7 +73,7 @@ class Debugger : public Observer {
   };
   struct Quit {};
   using Words = std::vector<std::string_view>;
-  using Command = bool (Debugger::*)(const Words&);   // true: the machine goes on
+  using Command = bool (Debugger::*)(const Words&);  // true: the machine goes on
   struct Entry {
     std::string_view name, short_name, arguments, what;
     Command command;
@@ -118,6 +120,8 @@ class Debugger : public Observer {
   std::uint64_t evaluate(std::string_view text, Space space) const;
   const std::uint8_t* host(Space space, std::uint64_t address, std::uint64_t bytes) const;
   std::string lane_value(const Register& reg, Type type, int lane) const;
+  void print_lanes(std::string_view name, const std::function<std::string(int)>& value,
+                   bool briefly) const;
   int lane_of(std::string_view text) const;
 
   Session& session_;
@@ -128,15 +132,16 @@ class Debugger : public Observer {
   int next_id_ = 1;
   enum class Mode { running, stepping } mode_ = Mode::running;
   bool started_ = false, fault_shown_ = false;
-  Warp* stepped_ = nullptr;               // whose instructions count; null: anybody's
-  std::uint64_t steps_ = 0;               // before it stops
-  int most_depth_ = 0;                    // next: calls are not entered
-  Warp* at_hand_ = nullptr;               // is about to execute
+  Warp* stepped_ = nullptr;  // whose instructions count; null: anybody's
+  std::uint64_t steps_ = 0;  // before it stops
+  int most_depth_ = 0;       // next: calls are not entered
+  Warp* at_hand_ = nullptr;  // is about to execute
   Warp* focus_ = nullptr;
-  std::vector<Cta*> ctas_;                // alive
-  std::set<std::pair<const Warp*, std::uint32_t>> waiting_;   // instructions that will be tried again
+  std::vector<Cta*> ctas_;  // alive
+  std::set<std::pair<const Warp*, std::uint32_t>>
+      waiting_;  // instructions that will be tried again
   std::map<const std::uint8_t*, Cta*> mbarriers_;
-  std::string last_;                      // an empty line does it again
+  std::string last_;  // an empty line does it again
 };
 
 }  // namespace triptych::emulator

@@ -13,6 +13,8 @@ struct ToolError {
 };
 
 inline ToolError usage(std::string message) { return {ToolError::Kind::usage, std::move(message)}; }
-inline ToolError environment(std::string message) { return {ToolError::Kind::environment, std::move(message)}; }
+inline ToolError environment(std::string message) {
+  return {ToolError::Kind::environment, std::move(message)};
+}
 
 }  // namespace triptych::emulator

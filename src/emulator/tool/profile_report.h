@@ -24,8 +24,10 @@ struct ProfileReport {
   Extent3 grid, block;
   std::uint64_t ctas = 0, warps = 0;
   Tally total;
-  std::vector<std::pair<std::string, Tally>> families;   ///< the one with most thread-instructions first
-  /// Lines of each file that is in the profile, from its first executed line to the last, gaps included.
+  std::vector<std::pair<std::string, Tally>>
+      families;  ///< the one with most thread-instructions first
+  /// Lines of each file that is in the profile, from its first executed line to the last, gaps
+  /// included.
   std::vector<Row> rows;
 };
 

@@ -18,17 +18,18 @@ namespace triptych::emulator {
 /// What the command line asks for.
 struct RunRequest {
   SourceRequest source;
-  std::string kernel;                    ///< empty: the only one
-  std::vector<std::string> arguments;    ///< see argument.h
-  Extent3 grid{1, 1, 1}, block{0, 0, 0}, cluster{0, 0, 0};   ///< 0: as the kernel says; else 32 threads, 1 CTA
-  std::uint32_t shared = 0;              ///< bytes of dynamic shared memory
-  std::uint64_t seed = 0;                ///< of the schedule
-  std::uint64_t data_seed = 1;           ///< of random fills
+  std::string kernel;                  ///< empty: the only one
+  std::vector<std::string> arguments;  ///< see argument.h
+  Extent3 grid{1, 1, 1}, block{0, 0, 0},
+      cluster{0, 0, 0};         ///< 0: as the kernel says; else 32 threads, 1 CTA
+  std::uint32_t shared = 0;     ///< bytes of dynamic shared memory
+  std::uint64_t seed = 0;       ///< of the schedule
+  std::uint64_t data_seed = 1;  ///< of random fills
   int sms = 132, devices = 1;
-  bool exact = false;                    ///< tensor cores add as Hopper's are modelled to
+  bool exact = false;  ///< tensor cores add as Hopper's are modelled to
   Checks checks = all_checks;
-  bool keep_registers = false;           ///< each register has a row of its own: for the debugger
-  std::function<void(std::string_view)> print;   ///< where the kernel's printf goes
+  bool keep_registers = false;  ///< each register has a row of its own: for the debugger
+  std::function<void(std::string_view)> print;  ///< where the kernel's printf goes
 };
 
 /// "4", "4,2" or "4,2,1"; what is missing is 1. Throws ToolError.
@@ -49,8 +50,8 @@ class Session {
   Launch& launch() { return *launch_; }
   /// What the checkers found; null if nothing is checked.
   const Checker* checker() const { return checker_.get(); }
-  /// Runs it to its end, watched by the checkers and by `observer`. Returns the report of its fault; empty if
-  /// there is none.
+  /// Runs it to its end, watched by the checkers and by `observer`. Returns the report of its
+  /// fault; empty if there is none.
   std::string run(Observer* observer = nullptr);
 
  private:

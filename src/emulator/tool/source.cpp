@@ -48,7 +48,8 @@ std::string preprocess(const SourceRequest& request) {
   // What it says of errors goes to a file, so that neither pipe can fill while the other is read.
   const File complaints(std::tmpfile(), std::fclose);
   int ends[2];
-  if (complaints == nullptr || ::pipe2(ends, O_CLOEXEC) != 0) throw environment(fmt::format("cannot start cpp: {}", std::strerror(errno)));
+  if (complaints == nullptr || ::pipe2(ends, O_CLOEXEC) != 0)
+    throw environment(fmt::format("cannot start cpp: {}", std::strerror(errno)));
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
@@ -59,7 +60,10 @@ std::string preprocess(const SourceRequest& request) {
   ::close(ends[1]);
   std::string text = error == 0 ? drain(ends[0]) : "";
   ::close(ends[0]);
-  if (error != 0) throw environment(fmt::format("cannot run cpp: {}; install the C preprocessor, or preprocess {} elsewhere", std::strerror(error), request.file));
+  if (error != 0)
+    throw environment(
+        fmt::format("cannot run cpp: {}; install the C preprocessor, or preprocess {} elsewhere",
+                    std::strerror(error), request.file));
   int status = 0;
   ::waitpid(child, &status, 0);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return text;
@@ -72,24 +76,31 @@ std::string preprocess(const SourceRequest& request) {
 
 std::string read_text(const std::string& path) {
   struct stat state;
-  const File file(std::fopen(path.c_str(), "rb"), [](std::FILE* f) { return f != nullptr ? std::fclose(f) : 0; });
+  const File file(std::fopen(path.c_str(), "rb"),
+                  [](std::FILE* f) { return f != nullptr ? std::fclose(f) : 0; });
   if (file == nullptr || ::fstat(::fileno(file.get()), &state) != 0) {
-    throw environment(fmt::format("cannot read '{}': {}; check the path and its permissions", path, std::strerror(errno)));
+    throw environment(fmt::format("cannot read '{}': {}; check the path and its permissions", path,
+                                  std::strerror(errno)));
   }
   if (S_ISDIR(state.st_mode)) throw environment(fmt::format("'{}' is a folder; give a file", path));
-  if (static_cast<std::size_t>(state.st_size) > most_bytes) throw environment(fmt::format("'{}' has more than 4 GiB; give a smaller file", path));
+  if (static_cast<std::size_t>(state.st_size) > most_bytes)
+    throw environment(fmt::format("'{}' has more than 4 GiB; give a smaller file", path));
   return drain(::fileno(file.get()));
 }
 
 void write_text(const std::string& path, std::string_view content) {
-  const File file(std::fopen(path.c_str(), "wb"), [](std::FILE* f) { return f != nullptr ? std::fclose(f) : 0; });
-  const bool good = file != nullptr && std::fwrite(content.data(), 1, content.size(), file.get()) == content.size() &&
+  const File file(std::fopen(path.c_str(), "wb"),
+                  [](std::FILE* f) { return f != nullptr ? std::fclose(f) : 0; });
+  const bool good = file != nullptr &&
+                    std::fwrite(content.data(), 1, content.size(), file.get()) == content.size() &&
                     std::fflush(file.get()) == 0;
-  if (!good) throw environment(fmt::format("cannot write '{}': {}; check the path and the disk", path, std::strerror(errno)));
+  if (!good)
+    throw environment(fmt::format("cannot write '{}': {}; check the path and the disk", path,
+                                  std::strerror(errno)));
 }
 
 Source read_source(const SourceRequest& request) {
-  std::string text = read_text(request.file);   // cpp's own words for a missing file are no help
+  std::string text = read_text(request.file);  // cpp's own words for a missing file are no help
   return {request.preprocess ? preprocess(request) : std::move(text), request.file};
 }
 
@@ -101,7 +112,8 @@ std::unique_ptr<Module> parse_source(const Source& source) {
 
 SourceLines::SourceLines(const Module& module) {
   // With line markers the module's own text is cpp's output, and positions are those of the files.
-  const bool marked = module.text.starts_with("# ") || module.text.find("\n# ") != std::string::npos;
+  const bool marked =
+      module.text.starts_with("# ") || module.text.find("\n# ") != std::string::npos;
   for (std::size_t f = 0; f < module.files.size(); ++f) {
     std::string text;
     try {

@@ -18,8 +18,8 @@ void write_text(const std::string& path, std::string_view content);
 
 struct SourceRequest {
   std::string file;
-  bool preprocess = false;              ///< by `cpp -x assembler-with-cpp -undef -nostdinc`
-  std::vector<std::string> include;     ///< its -I
+  bool preprocess = false;           ///< by `cpp -x assembler-with-cpp -undef -nostdinc`
+  std::vector<std::string> include;  ///< its -I
 };
 
 /// PTX text and its file's name, as parse() takes them.
@@ -35,8 +35,8 @@ struct ModuleError {
 /// Parses it. Throws ModuleError.
 std::unique_ptr<Module> parse_source(const Source& source);
 
-/// The lines of a module's files, for listings: of the module's own text, or where line markers lead
-/// elsewhere, of that file if it can be read.
+/// The lines of a module's files, for listings: of the module's own text, or where line markers
+/// lead elsewhere, of that file if it can be read.
 class SourceLines {
  public:
   explicit SourceLines(const Module& module);
@@ -49,7 +49,7 @@ class SourceLines {
 
  private:
   std::vector<std::string> texts_;
-  std::vector<std::vector<std::string_view>> lines_;   // of each file
+  std::vector<std::vector<std::string_view>> lines_;  // of each file
 };
 
 }  // namespace triptych::emulator

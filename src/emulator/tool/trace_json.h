@@ -8,8 +8,8 @@
 
 namespace triptych::emulator {
 
-/// An SM is a process; a CTA, each of its warps and each kind of asynchronous work have tracks. One tick is
-/// written as one microsecond, the format's unit.
+/// An SM is a process; a CTA, each of its warps and each kind of asynchronous work have tracks. One
+/// tick is written as one microsecond, the format's unit.
 std::string trace_json(const Timeline& timeline, const std::string& kernel);
 
 }  // namespace triptych::emulator

@@ -14,7 +14,9 @@
 namespace triptych::emulator {
 namespace {
 
-const std::uint8_t* content(const Buffer& b) { return reinterpret_cast<const std::uint8_t*>(b.address); }
+const std::uint8_t* content(const Buffer& b) {
+  return reinterpret_cast<const std::uint8_t*>(b.address);
+}
 
 /// The bytes of all buffers, one after the other.
 std::vector<std::uint8_t> outputs(const std::vector<Buffer>& buffers) {
@@ -24,15 +26,18 @@ std::vector<std::uint8_t> outputs(const std::vector<Buffer>& buffers) {
 }
 
 /// The first element in which two schedules differ; empty if there is none.
-std::string difference(const std::vector<Buffer>& buffers, const std::vector<std::uint8_t>& one, std::uint64_t seed_one,
-                       const std::vector<std::uint8_t>& two, std::uint64_t seed_two) {
+std::string difference(const std::vector<Buffer>& buffers, const std::vector<std::uint8_t>& one,
+                       std::uint64_t seed_one, const std::vector<std::uint8_t>& two,
+                       std::uint64_t seed_two) {
   std::size_t begin = 0;
   for (const Buffer& b : buffers) {
     const auto bytes = static_cast<std::size_t>(bytes_of(b.type));
     for (std::size_t i = 0; i < b.count; ++i) {
       const std::size_t at = begin + i * bytes;
       if (std::memcmp(&one[at], &two[at], bytes) == 0) continue;
-      return fmt::format("{}[{}] is {} with seed {} and {} with seed {}", b.name, i, show_value(b.type, &one[at]), seed_one, show_value(b.type, &two[at]), seed_two);
+      return fmt::format("{}[{}] is {} with seed {} and {} with seed {}", b.name, i,
+                         show_value(b.type, &one[at]), seed_one, show_value(b.type, &two[at]),
+                         seed_two);
     }
     begin += b.bytes();
   }
@@ -56,12 +61,14 @@ std::string writer_of(const Source& source, RunRequest request, const Mismatch& 
 Expectation parse_expectation(std::string_view text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0 || equals + 1 == text.size()) {
-    throw usage(fmt::format("--expect is '{}'; wanted NAME=VALUES, such as y=file:want.bin or y=1,2,3", text));
+    throw usage(fmt::format(
+        "--expect is '{}'; wanted NAME=VALUES, such as y=file:want.bin or y=1,2,3", text));
   }
   return {std::string(text.substr(0, equals)), std::string(text.substr(equals + 1))};
 }
 
-std::optional<Mismatch> compare(const Buffer& buffer, const std::uint8_t* got, const std::vector<std::uint8_t>& want, double tolerance) {
+std::optional<Mismatch> compare(const Buffer& buffer, const std::uint8_t* got,
+                                const std::vector<std::uint8_t>& want, double tolerance) {
   const auto bytes = static_cast<std::size_t>(bytes_of(buffer.type));
   Mismatch m{.name = buffer.name, .count = buffer.count};
   const auto same = [&](const std::uint8_t* a, const std::uint8_t* b) {
@@ -82,7 +89,8 @@ std::optional<Mismatch> compare(const Buffer& buffer, const std::uint8_t* got, c
   return m.wrong == 0 ? std::nullopt : std::optional(m);
 }
 
-Verdict judge(Session& session, const std::string& fault, const std::vector<Expectation>& expectations, double tolerance) {
+Verdict judge(Session& session, const std::string& fault,
+              const std::vector<Expectation>& expectations, double tolerance) {
   Verdict v;
   const Launch& launch = session.launch();
   v.kernel = session.kernel().source->name;
@@ -94,18 +102,22 @@ Verdict judge(Session& session, const std::string& fault, const std::vector<Expe
   v.thread_instructions = session.machine().thread_instructions();
   v.ticks = session.machine().now();
   if (session.checker() != nullptr) v.findings = session.checker()->findings();
-  if (!fault.empty()) return v;   // what a kernel that was stopped left is no result
+  if (!fault.empty()) return v;  // what a kernel that was stopped left is no result
   for (const Expectation& e : expectations) {
     const Buffer* b = session.arguments().buffer(e.name);
-    if (b == nullptr) throw usage(fmt::format("--expect {}: {} has no buffer of that name among its arguments", e.name, v.kernel));
+    if (b == nullptr)
+      throw usage(fmt::format("--expect {}: {} has no buffer of that name among its arguments",
+                              e.name, v.kernel));
     const auto want = fill(b->type, b->count, e.values, 0, "--expect " + e.name);
-    if (const auto mismatch = compare(*b, content(*b), want, tolerance)) v.mismatches.push_back(*mismatch);
+    if (const auto mismatch = compare(*b, content(*b), want, tolerance))
+      v.mismatches.push_back(*mismatch);
   }
   return v;
 }
 
-Outcome run_request(const Source& source, RunRequest& request, const std::vector<Expectation>& expectations, double tolerance,
-                std::uint64_t schedules, Observer* observer) {
+Outcome run_request(const Source& source, RunRequest& request,
+                    const std::vector<Expectation>& expectations, double tolerance,
+                    std::uint64_t schedules, Observer* observer) {
   Outcome run;
   RunRequest own = request;
   std::vector<std::uint8_t> first;
@@ -116,7 +128,8 @@ Outcome run_request(const Source& source, RunRequest& request, const std::vector
     auto session = std::make_unique<Session>(source, one);
     const std::string fault = session->run(s == 0 ? observer : nullptr);
     Verdict v = judge(*session, fault, expectations, tolerance);
-    std::vector<std::uint8_t> now = schedules > 1 ? outputs(session->arguments().buffers) : std::vector<std::uint8_t>();
+    std::vector<std::uint8_t> now =
+        schedules > 1 ? outputs(session->arguments().buffers) : std::vector<std::uint8_t>();
     if (s == 0) {
       first = std::move(now);
       run = {std::move(session), v};
@@ -143,25 +156,36 @@ std::string grouped(std::uint64_t number) {
   return text;
 }
 
-std::string counted(std::uint64_t number, std::string_view thing) { return fmt::format("{} {}{}", grouped(number), thing, number == 1 ? "" : "s"); }
+std::string counted(std::uint64_t number, std::string_view thing) {
+  return fmt::format("{} {}{}", grouped(number), thing, number == 1 ? "" : "s");
+}
 
 std::string text_of(const Verdict& v) {
   std::string text;
-  if (!v.fault.empty()) text += fmt::format("fault      {}\n", v.fault.substr(0, v.fault.find_last_not_of('\n') + 1));
+  if (!v.fault.empty())
+    text += fmt::format("fault      {}\n", v.fault.substr(0, v.fault.find_last_not_of('\n') + 1));
   for (const Finding& f : v.findings) {
-    text += fmt::format("finding    {}{}\n", f.text, f.count > 1 ? fmt::format("\n           seen {} times", grouped(f.count)) : "");
+    text +=
+        fmt::format("finding    {}{}\n", f.text,
+                    f.count > 1 ? fmt::format("\n           seen {} times", grouped(f.count)) : "");
   }
   for (const Mismatch& m : v.mismatches) {
-    text += fmt::format("mismatch   {}: {} of {} elements are wrong; the first is {}[{}] = {}, expected {}\n", m.name, grouped(m.wrong), grouped(m.count),
-                        m.name, m.first, m.got, m.want);
-    text += m.writer.empty() ? "           nobody wrote it\n" : fmt::format("           last written by {}\n", m.writer);
+    text += fmt::format(
+        "mismatch   {}: {} of {} elements are wrong; the first is {}[{}] = {}, expected {}\n",
+        m.name, grouped(m.wrong), grouped(m.count), m.name, m.first, m.got, m.want);
+    text += m.writer.empty() ? "           nobody wrote it\n"
+                             : fmt::format("           last written by {}\n", m.writer);
   }
-  if (!v.difference.empty()) text += fmt::format("schedules  outputs depend on the order of execution: {}\n", v.difference);
+  if (!v.difference.empty())
+    text += fmt::format("schedules  outputs depend on the order of execution: {}\n", v.difference);
   std::string over;
-  if (v.schedules > 1) over = fmt::format(", {} schedules", grouped(v.schedules)) + (v.good() ? ", all outputs have the same bits" : "");
+  if (v.schedules > 1)
+    over = fmt::format(", {} schedules", grouped(v.schedules)) +
+           (v.good() ? ", all outputs have the same bits" : "");
   if (!v.good()) over += fmt::format(", seed {}", v.seed);
   text += fmt::format("{:<10} {}{}\n", v.good() ? "good" : "bad", v.kernel, over);
-  text += fmt::format("counts     {}, {}, {}\n", counted(v.ctas, "CTA"), counted(v.warps, "warp"), counted(v.thread_instructions, "thread-instruction"));
+  text += fmt::format("counts     {}, {}, {}\n", counted(v.ctas, "CTA"), counted(v.warps, "warp"),
+                      counted(v.thread_instructions, "thread-instruction"));
   text += fmt::format("ticks      {} (an order of events, never a time)\n", grouped(v.ticks));
   return text;
 }
@@ -169,13 +193,30 @@ std::string text_of(const Verdict& v) {
 nlohmann::ordered_json json_of(const Verdict& v) {
   using Json = nlohmann::ordered_json;
   Json findings = Json::array(), mismatches = Json::array();
-  for (const Finding& f : v.findings) findings.push_back({{"check", name_of(f.check)}, {"text", f.text}, {"count", f.count}});
+  for (const Finding& f : v.findings)
+    findings.push_back({{"check", name_of(f.check)}, {"text", f.text}, {"count", f.count}});
   for (const Mismatch& m : v.mismatches) {
-    mismatches.push_back({{"name", m.name}, {"wrong", m.wrong}, {"count", m.count}, {"first", m.first}, {"got", m.got}, {"want", m.want}, {"writer", m.writer}});
+    mismatches.push_back({{"name", m.name},
+                          {"wrong", m.wrong},
+                          {"count", m.count},
+                          {"first", m.first},
+                          {"got", m.got},
+                          {"want", m.want},
+                          {"writer", m.writer}});
   }
-  return {{"kernel", v.kernel}, {"good", v.good()}, {"fault", v.fault}, {"findings", findings}, {"mismatches", mismatches},
-          {"schedules", v.schedules}, {"seed", v.seed}, {"difference", v.difference}, {"ctas", v.ctas}, {"warps", v.warps},
-          {"thread_instructions", v.thread_instructions}, {"ticks", v.ticks}, {"sms", v.sms}};
+  return {{"kernel", v.kernel},
+          {"good", v.good()},
+          {"fault", v.fault},
+          {"findings", findings},
+          {"mismatches", mismatches},
+          {"schedules", v.schedules},
+          {"seed", v.seed},
+          {"difference", v.difference},
+          {"ctas", v.ctas},
+          {"warps", v.warps},
+          {"thread_instructions", v.thread_instructions},
+          {"ticks", v.ticks},
+          {"sms", v.sms}};
 }
 
 std::string dump_text(const Buffer& b, std::uint64_t most) {
@@ -186,7 +227,9 @@ std::string dump_text(const Buffer& b, std::uint64_t most) {
     text += fmt::format(" {:>12}", show_value(b.type, content(b) + i * bytes));
     if (i % 8 == 7 || i + 1 == std::min(b.count, most)) text += '\n';
   }
-  if (b.count > most) text += fmt::format("  … {} more; write all of them to a file with --dump {}=FILE\n", b.count - most, b.name);
+  if (b.count > most)
+    text += fmt::format("  … {} more; write all of them to a file with --dump {}=FILE\n",
+                        b.count - most, b.name);
   return text;
 }
 
