@@ -160,6 +160,13 @@ void add_check(CLI::App& ptx, Action& action) {
   c->add_flag("--json", a->json, "print as JSON");
 }
 
+void add_speed(CLI::App& ptx, Action& action) {
+  const auto [c, a] = add(ptx, action, ptx_speed, "speed",
+                          "how fast the software device is on this machine, and what checkers cost", "speed --rounds 11");
+  c->add_option("--rounds", a->rounds, "of each; medians are printed")->capture_default_str()->check(CLI::Range(1, 1000));
+  c->add_flag("--json", a->json, "print as JSON");
+}
+
 }  // namespace
 
 void add_ptx(CLI::App& app, Action& action) {
@@ -172,6 +179,7 @@ void add_ptx(CLI::App& app, Action& action) {
   add_profile(*ptx, action);
   add_trace(*ptx, action);
   add_step(*ptx, action);
+  add_speed(*ptx, action);
 }
 
 }  // namespace triptych::app

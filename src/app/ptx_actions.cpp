@@ -13,6 +13,7 @@
 #include "emulator/tool/debugger.h"
 #include "emulator/tool/error.h"
 #include "emulator/tool/profile_report.h"
+#include "emulator/tool/speed.h"
 #include "emulator/tool/survey.h"
 #include "emulator/tool/trace_json.h"
 #include "emulator/tool/value.h"
@@ -143,6 +144,20 @@ int ptx_step(PtxArguments& a) {
 int ptx_check(PtxArguments& a) {
   const Survey found = survey(read_source(a.request.source), a.threads, a.request.shared);
   a.json ? print_json(json_of(found)) : print(text_of(found));
+  return 0;
+}
+
+int ptx_speed(PtxArguments& a) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  measure_speed(a.rounds, [&](const SpeedRow& row) {
+    if (a.json) {
+      json.push_back({{"what", row.what}, {"value", row.value}, {"unit", row.unit}, {"wanted", row.wanted}, {"reached", row.reached()}});
+      return;
+    }
+    print_line(fmt::format("{:<28} {:>8.3g} {:<24} {} {:g}{}", row.what, row.value, row.unit, row.at_least ? "at least" : "at most",
+                           row.wanted, row.reached() ? "" : "   missed"));
+  });
+  if (a.json) print_json(json);
   return 0;
 }
 

@@ -18,6 +18,7 @@ struct PtxArguments {
   double tolerance = 0;
   std::uint64_t schedules = 1;
   std::uint32_t threads = 0;
+  int rounds = 5;
   bool json = false;
 };
 
@@ -30,5 +31,6 @@ int ptx_profile(PtxArguments& arguments);
 int ptx_trace(PtxArguments& arguments);
 int ptx_step(PtxArguments& arguments);
 int ptx_check(PtxArguments& arguments);
+int ptx_speed(PtxArguments& arguments);
 
 }  // namespace triptych::app
