@@ -1,6 +1,6 @@
 // Streams, events and graphs through the Driver API: order, values to wait for, capture and replay, nodes made one
 // by one, updates.
-// ctest: timeout=60 needs=triptych_emulator_driver
+// ctest: timeout=60 labels=sanitize needs=triptych_emulator_driver
 #include <algorithm>
 #include <atomic>
 #include <cstring>

@@ -1,5 +1,5 @@
 // Memory through the Driver API: all its kinds, copies of every shape, fills, virtual ranges, peers.
-// ctest: timeout=60 needs=triptych_emulator_driver
+// ctest: timeout=60 labels=sanitize needs=triptych_emulator_driver
 #include <algorithm>
 #include <cstring>
 #include <numeric>
