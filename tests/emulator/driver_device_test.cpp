@@ -1,5 +1,5 @@
 // The Driver API's devices, contexts, result codes, and entry points by name.
-// ctest: timeout=60 needs=triptych_emulator_driver
+// ctest: timeout=60 labels=sanitize needs=triptych_emulator_driver
 #include <array>
 #include <cstdio>
 #include <cstring>

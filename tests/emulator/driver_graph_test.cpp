@@ -1,6 +1,6 @@
 // Streams, events and graphs through the Driver API: order, values to wait for, capture and replay, nodes made one
 // by one, updates.
-// ctest: timeout=60 needs=triptych_emulator_driver
+// ctest: timeout=60 labels=sanitize needs=triptych_emulator_driver
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -299,7 +299,19 @@ TEST_F(DriverGraph, NodesMadeOneByOne) {
   EXPECT_EQ(result(instantiate(outer)), 18u);
   ASSERT_EQ(cu("cuGraphAddDependencies_v2", outer, &after, &child, static_cast<void*>(nullptr), std::size_t{1}), success);
   EXPECT_EQ(cu("cuGraphInstantiateWithFlags", &refused, outer, 0ull), invalid_value);
+  Handle inner = nullptr;
+  ASSERT_EQ(cu("cuGraphChildGraphNodeGetGraph", child, &inner), success);
+  EXPECT_EQ(cu("cuGraphDestroy", inner), illegal_state) << "a node holds it";
   EXPECT_EQ(cu("cuGraphDestroy", outer), success);
+  // A graph that is launched into a capture is a node of it.
+  Handle captured = nullptr;
+  ASSERT_EQ(begin(stream_), success);
+  ASSERT_EQ(cu("cuGraphLaunch", executable, stream_), success);
+  ASSERT_EQ(launch(add_, 1, 1, stream_, a, 1u), success);
+  ASSERT_EQ(end(stream_, captured), success);
+  EXPECT_EQ(nodes(captured), 2u);
+  EXPECT_EQ(result(instantiate(captured)), 16u);
+  EXPECT_EQ(cu("cuGraphDestroy", captured), success);
   // What a graph names may be gone.
   ASSERT_EQ(cu("cuModuleUnload", module_), success);
   EXPECT_EQ(cu("cuGraphLaunch", executable, stream_), invalid_handle);

@@ -1,5 +1,5 @@
 // Launches through the Driver API: shapes, attributes, clusters, cooperative grids, faults, green contexts.
-// ctest: timeout=60 needs=triptych_emulator_driver
+// ctest: timeout=60 labels=sanitize needs=triptych_emulator_driver
 #include <atomic>
 #include <cstring>
 

@@ -1,5 +1,5 @@
 // Memory through the Driver API: all its kinds, copies of every shape, fills, virtual ranges, peers.
-// ctest: timeout=60 needs=triptych_emulator_driver
+// ctest: timeout=60 labels=sanitize needs=triptych_emulator_driver
 #include <algorithm>
 #include <cstring>
 #include <numeric>
@@ -146,6 +146,8 @@ TEST_F(DriverMemory, CopiesOfEveryShape) {
   }
   three.depth = 40;
   EXPECT_EQ(cu("cuMemcpy3D_v2", &three), invalid_value) << "beyond the memory";
+  three.depth = std::size_t{1} << 62;
+  EXPECT_EQ(cu("cuMemcpy3D_v2", &three), invalid_value) << "64 bits do not hold its bytes";
 }
 
 TEST_F(DriverMemory, PageableMemoryMayBeReusedAtOnce) {
@@ -173,6 +175,8 @@ TEST_F(DriverMemory, Fills) {
   EXPECT_EQ(get<std::uint8_t>(a, 64), want);
   EXPECT_EQ(cu("cuMemsetD32_v2", a + 2, 0u, std::size_t{1}), invalid_value) << "not aligned";
   EXPECT_EQ(cu("cuMemsetD8_v2", a, static_cast<unsigned char>(0), std::size_t{65}), invalid_value);
+  EXPECT_EQ(cu("cuMemsetD32_v2", a, 0u, std::size_t{1} << 62), invalid_value) << "64 bits do not hold its bytes";
+  EXPECT_EQ(cu("cuMemsetD2D8_v2", a, std::size_t{1} << 63, static_cast<unsigned char>(0), std::size_t{1}, std::size_t{3}), invalid_value);
 }
 
 TEST_F(DriverMemory, AllocationInTheOrderOfAStream) {

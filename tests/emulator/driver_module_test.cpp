@@ -1,5 +1,5 @@
 // Modules through the Driver API: images, libraries, linking; functions' attributes and occupancy.
-// ctest: timeout=60 needs=triptych_emulator_driver
+// ctest: timeout=60 labels=sanitize needs=triptych_emulator_driver
 #include <cstring>
 #include <fstream>
 

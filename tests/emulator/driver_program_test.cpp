@@ -4,6 +4,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <set>
+#include <sstream>
 
 #include "temporary_folder.h"
 
@@ -74,6 +76,28 @@ TEST_F(DriverProgram, WithMachineCodeOnlyIsRefusedInOneLine) {
             std::string::npos) << printed;
   EXPECT_NE(printed.find("cudaErrorNoKernelImageForDevice"), std::string::npos) << printed;
   EXPECT_NE(printed.find("exit 1"), std::string::npos) << printed;
+}
+
+/// The names that a library exports, without versions.
+std::set<std::string> exported(const std::string& library) {
+  std::set<std::string> names;
+  std::istringstream lines(output_of("nm -D --defined-only " + library));
+  for (std::string address, kind, name, rest; lines >> address >> kind >> name; std::getline(lines, rest)) {
+    if (kind != "A") names.insert(name.substr(0, name.find('@')));
+  }
+  return names;
+}
+
+/// A program that was linked with the toolkit's libraries can be loaded: all their names are here, but for forms with
+/// addresses of 32 bits, which a second form replaced, and for two that no compiler of today names.
+TEST_F(DriverProgram, NothingThatTheToolkitLinksWithIsMissing) {
+  const std::set<std::string> known{"__cudaGetProcAddress", "__cudaRegisterUnifiedTable", "cuTexRefSetAddress2D"};
+  for (const auto& [theirs, ours] : {std::pair{"/lib64/stubs/libcuda.so", "/libcuda.so.1"}, {"/lib64/libcudart.so.13", "/libcudart.so.13"}}) {
+    if (!std::filesystem::exists(toolkit() + theirs)) continue;
+    const std::set<std::string> own = exported(std::string(TRIPTYCH_EMULATOR) + ours), all = exported(toolkit() + theirs);
+    EXPECT_GT(all.size(), 400u) << theirs;
+    for (const std::string& name : all) EXPECT_TRUE(own.count(name) != 0 || own.count(name + "_v2") != 0 || known.count(name) != 0) << name;
+  }
 }
 
 }  // namespace

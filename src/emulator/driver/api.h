@@ -2,7 +2,7 @@
 /// What the entry points share: the engine under its lock, and the calling thread's context.
 #pragma once
 
-#include <new>
+#include <exception>
 
 #include "emulator/driver/engine.h"
 #include "emulator/driver/export.h"
@@ -38,14 +38,17 @@ class Call {
   Result result = Result::success;
 };
 
-/// Runs the body of an entry point that needs a context; a lack of the host's memory is an error code.
+/// The code for what was thrown: no exception leaves an entry point.
+Result result_of(const std::exception& error);
+
+/// Runs the body of an entry point that needs a context.
 template <class Body>
 Result in_context(Body&& body) {
   try {
     Call call;
     return call.refused() ? call.result : body(call);
-  } catch (const std::bad_alloc&) {
-    return Result::out_of_memory;
+  } catch (const std::exception& error) {
+    return result_of(error);
   }
 }
 
@@ -57,8 +60,8 @@ Result in_engine(Body&& body) {
     Engine& engine = Engine::get();
     std::unique_lock lock(engine.mutex());
     return body(engine, lock);
-  } catch (const std::bad_alloc&) {
-    return Result::out_of_memory;
+  } catch (const std::exception& error) {
+    return result_of(error);
   }
 }
 

@@ -1,4 +1,7 @@
 // The calling thread's contexts, and what an entry point begins with.
+#include <new>
+#include <stdexcept>
+
 #include "emulator/driver/api.h"
 
 namespace triptych::emulator::driver {
@@ -51,6 +54,11 @@ Result Call::finish(Stream* handle) {
 Result Call::finish() {
   engine.wait(lock, [&] { return engine.all_idle(*context) || context->failed != Result::success; });
   return context->failed;
+}
+
+Result result_of(const std::exception& error) {
+  const bool too_much = dynamic_cast<const std::bad_alloc*>(&error) != nullptr || dynamic_cast<const std::length_error*>(&error) != nullptr;
+  return too_much ? Result::out_of_memory : Result::unknown;
 }
 
 bool is_device(DeviceHandle device) { return device >= 0 && device < Engine::get().device_count(); }

@@ -8,16 +8,12 @@ namespace {
 
 enum class Side : std::uint8_t { host = 1, device = 2, array = 3, unified = 4 };
 
-std::size_t span(std::size_t width, std::size_t height, std::size_t depth, std::size_t pitch, std::size_t slice) {
-  return (depth - 1) * slice + (height - 1) * pitch + width;
-}
-
 /// Host memory that the driver knows nothing of.
 bool is_pageable(Engine& engine, std::uint64_t address) { return engine.machine().memory().find(address, 1).end == 0; }
 
 /// Whether a side's bytes are there: of a host's only what is not null can be known.
 bool reaches(Engine& engine, Side side, std::uint64_t address, std::size_t bytes) {
-  if (address == 0) return false;
+  if (address == 0 || bytes == ~std::size_t{0}) return false;
   if (side == Side::device || (side == Side::unified && !is_pageable(engine, address))) return holds(engine, address, bytes);
   return true;
 }

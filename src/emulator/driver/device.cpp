@@ -134,3 +134,7 @@ TRIPTYCH_CU Result cuDeviceGetExecAffinitySupport(int* supported, int type, Devi
   *supported = 0;
   return Result::success;
 }
+
+/// Profilers have nothing to see here.
+TRIPTYCH_CU Result cuProfilerStart() { return initialised() ? Result::success : Result::not_initialized; }
+TRIPTYCH_CU_ALIAS(cuProfilerStop, cuProfilerStart)

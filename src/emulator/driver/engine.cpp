@@ -90,6 +90,7 @@ void Engine::drop_context(Context* context) {
     if (m->context == context) loaded.push_back(m.get());
   }
   for (LoadedModule* m : loaded) unload(m);
+  for (const auto& library : libraries) library->refused.erase(context);
   std::vector<std::uint64_t> memory;
   for (const auto& [begin, range] : ranges) {
     if (range.context == context && range.kind != RangeKind::mapped) memory.push_back(begin);

@@ -20,6 +20,7 @@ struct MemsetNodeParameters;
 struct Node;
 struct Pool;
 struct Stream;
+enum class LaunchAttributeId : int;
 union LaunchAttributeValue;
 
 #pragma GCC visibility push(default)
@@ -163,6 +164,34 @@ Result cuGraphExecUpdate_v2(GraphExec*, Graph*, struct UpdateInfo*);
 Result cuGraphUpload(GraphExec*, Stream*);
 Result cuGraphLaunch(GraphExec*, Stream*);
 Result cuGraphExecDestroy(GraphExec*);
+Result cuGraphNodeFindInClone(Node**, Node*, Graph*);
+Result cuGraphNodeGetDependentNodes_v2(Node*, Node**, void*, std::size_t*);
+Result cuGraphRemoveDependencies_v2(Graph*, Node* const*, Node* const*, const void*, std::size_t);
+Result cuGraphNodeSetEnabled(GraphExec*, Node*, unsigned);
+Result cuGraphNodeGetEnabled(GraphExec*, Node*, unsigned*);
+Result cuGraphInstantiateWithParams(GraphExec**, Graph*, struct InstantiateParameters*);
+Result cuGraphExecGetFlags(GraphExec*, std::uint64_t*);
+Result cuGraphChildGraphNodeGetGraph(Node*, Graph**);
+Result cuGraphKernelNodeSetAttribute(Node*, LaunchAttributeId, const LaunchAttributeValue*);
+Result cuGraphKernelNodeGetAttribute(Node*, LaunchAttributeId, LaunchAttributeValue*);
+Result cuGraphHostNodeGetParams(Node*, HostNodeParameters*);
+Result cuGraphHostNodeSetParams(Node*, const HostNodeParameters*);
+Result cuGraphExecHostNodeSetParams(GraphExec*, Node*, const HostNodeParameters*);
+Result cuGraphMemsetNodeGetParams(Node*, MemsetNodeParameters*);
+Result cuGraphMemsetNodeSetParams(Node*, const MemsetNodeParameters*);
+Result cuGraphExecMemsetNodeSetParams(GraphExec*, Node*, const MemsetNodeParameters*, Context*);
+Result cuGraphEventRecordNodeGetEvent(Node*, Event**);
+Result cuGraphEventRecordNodeSetEvent(Node*, Event*);
+Result cuGraphExecEventRecordNodeSetEvent(GraphExec*, Node*, Event*);
+Result cuGraphEventWaitNodeGetEvent(Node*, Event**);
+Result cuGraphEventWaitNodeSetEvent(Node*, Event*);
+Result cuGraphExecEventWaitNodeSetEvent(GraphExec*, Node*, Event*);
+Result cuGraphMemcpyNodeSetParams(Node*, const Copy3D*);
+Result cuGraphExecMemcpyNodeSetParams(GraphExec*, Node*, const Copy3D*, Context*);
+Result cuMemGetDefaultMemPool(Pool**, const Location*, int);
+Result cuMemGetMemPool(Pool**, const Location*, int);
+Result cuMemSetMemPool(const Location*, int, Pool*);
+Result cuCtxResetPersistingL2Cache();
 }
 #pragma GCC visibility pop
 

@@ -7,8 +7,9 @@ Result check(Engine& engine, const FillOperation& f) {
   if (f.element != 1 && f.element != 2 && f.element != 4) return Result::invalid_value;
   if (f.width == 0 || f.height == 0) return Result::success;
   const std::size_t row = f.width * f.element;
+  if (row / f.element != f.width) return Result::invalid_value;
   if (f.to % f.element != 0 || f.pitch % f.element != 0 || (f.height > 1 && f.pitch < row)) return Result::invalid_value;
-  return holds(engine, f.to, (f.height - 1) * f.pitch + row) ? Result::success : Result::invalid_value;
+  return holds(engine, f.to, span(row, f.height, 1, f.pitch, 0)) ? Result::success : Result::invalid_value;
 }
 
 namespace {

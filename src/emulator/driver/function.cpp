@@ -74,8 +74,9 @@ Result set(const Context& context, LoadedFunction& f, Attribute which, int value
 template <class Body>
 Result with(const void* handle, Body&& body) {
   return in_context([&](Call& call) {
-    LoadedFunction* f = find_function(*call.context, handle);
-    return f != nullptr ? body(call, *f) : Result::invalid_handle;
+    LoadedFunction* f = nullptr;
+    const Result r = find_function(*call.context, handle, f);
+    return r == Result::success ? body(call, *f) : r;
   });
 }
 

@@ -8,9 +8,14 @@
 
 namespace triptych::emulator::driver {
 
+Graph* child_of(const Node& node) {
+  const auto* child = std::get_if<PlanOperation>(&node.operation);
+  return child != nullptr ? child->graph : nullptr;
+}
+
 void drop_graph(Graph* graph) {
   for (Node* node : graph->nodes) {
-    if (auto* child = std::get_if<PlanOperation>(&node->operation)) drop_graph(child->graph);
+    if (Graph* child = child_of(*node)) drop_graph(child);
     Engine::get().nodes.drop(node);
   }
   Engine::get().graphs.drop(graph);
@@ -35,9 +40,10 @@ std::shared_ptr<Plan> plan_of(const Graph& graph) {
         if (const auto found = place.find(other); found != place.end()) step.after.push_back(found->second);
       }
       if (step.after.size() < node->after.size()) continue;
-      if (auto* child = std::get_if<PlanOperation>(&step.operation)) {
-        child->plan = plan_of(*child->graph);
-        if (child->plan == nullptr) return nullptr;
+      if (const Graph* child = child_of(*node)) {
+        auto& inner = std::get<PlanOperation>(step.operation);
+        inner.plan = plan_of(*child);
+        if (inner.plan == nullptr) return nullptr;
       }
       place[node] = plan->steps.size();
       plan->steps.push_back(std::move(step));
@@ -52,7 +58,7 @@ Graph* clone_graph(const Graph& graph) {
   std::map<const Node*, Node*> twin;
   for (const Node* node : graph.nodes) {
     Operation operation = node->operation;
-    if (auto* child = std::get_if<PlanOperation>(&operation)) child->graph = clone_graph(*child->graph);
+    if (const Graph* child = child_of(*node)) std::get<PlanOperation>(operation).graph = clone_graph(*child);
     twin[node] = add_node(*copy, std::move(operation), {});
     twin[node]->original = node;
   }

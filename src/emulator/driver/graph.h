@@ -73,7 +73,7 @@ struct Plan;
 /// A graph that runs as one: launched, or a node of another.
 struct PlanOperation {
   std::shared_ptr<const Plan> plan = nullptr;
-  Graph* graph = nullptr;    ///< of a node: the graph that it holds
+  Graph* graph = nullptr;    ///< of a node: the graph that it holds, whose plan is made when it is instantiated
 };
 
 using Operation = std::variant<KernelOperation, CopyOperation, FillOperation, HostOperation, PlanOperation, EmptyOperation,
@@ -120,6 +120,8 @@ struct Capture {
   bool invalidated = false;
 };
 
+/// The graph that a node holds; null if it holds none.
+Graph* child_of(const Node& node);
 /// Null if it has a cycle.
 std::shared_ptr<Plan> plan_of(const Graph& graph);
 Node* add_node(Graph& graph, Operation operation, std::vector<Node*> after);

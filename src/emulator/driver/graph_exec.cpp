@@ -49,6 +49,12 @@ bool is_alive(Engine& engine, const Plan& plan) {
   });
 }
 
+/// Whether some stream is recorded into the graph.
+bool is_captured(Engine& engine, const Graph* graph) {
+  return std::any_of(engine.streams.begin(), engine.streams.end(),
+                     [&](const auto& s) { return s->capture != nullptr && s->capture->graph == graph; });
+}
+
 /// Adds or removes edges, all or none.
 Result change(Graph* graph, Node* const* from, Node* const* to, std::size_t count, bool adding) {
   return with(graph, [&](Engine& engine) {
@@ -101,7 +107,9 @@ TRIPTYCH_CU Result cuGraphClone(Graph** copy, Graph* graph) {
 }
 
 TRIPTYCH_CU Result cuGraphDestroy(Graph* graph) {
-  return with(graph, [&](Engine&) {
+  return with(graph, [&](Engine& engine) {
+    const bool held = std::any_of(engine.nodes.begin(), engine.nodes.end(), [&](const auto& n) { return child_of(*n) == graph; });
+    if (held || is_captured(engine, graph)) return Result::illegal_state;
     drop_graph(graph);
     return Result::success;
   });
@@ -173,9 +181,10 @@ TRIPTYCH_CU Result cuGraphRemoveDependencies_v2(Graph* graph, Node* const* from,
 
 TRIPTYCH_CU Result cuGraphDestroyNode(Node* node) {
   return with_node(node, [&](Engine& engine) {
+    if (is_captured(engine, node->graph)) return Result::illegal_state;
     for (Node* other : node->graph->nodes) std::erase(other->after, node);
     std::erase(node->graph->nodes, node);
-    if (auto* child = std::get_if<PlanOperation>(&node->operation)) drop_graph(child->graph);
+    if (Graph* child = child_of(*node)) drop_graph(child);
     engine.nodes.drop(node);
     return Result::success;
   });
@@ -249,13 +258,11 @@ TRIPTYCH_CU Result cuGraphUpload(GraphExec* executable, Stream* stream) {
   });
 }
 
-/// A stream that is captured takes no graph whole; cuGraphAddChildGraphNode does.
+/// Launched while a stream is captured, the graph becomes a node of the other.
 TRIPTYCH_CU Result cuGraphLaunch(GraphExec* executable, Stream* stream) {
   return in_context([&](Call& call) {
     if (!call.engine.executables.holds(executable)) return Result::invalid_value;
-    const Stream* to = call.stream(stream);
-    if (to == nullptr || !is_alive(call.engine, *executable->plan)) return Result::invalid_handle;
-    if (to->capture != nullptr) return Result::stream_capture_unsupported;
+    if (call.stream(stream) == nullptr || !is_alive(call.engine, *executable->plan)) return Result::invalid_handle;
     return call.enqueue(stream, PlanOperation{.plan = executable->plan});
   });
 }

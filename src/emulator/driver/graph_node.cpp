@@ -31,7 +31,7 @@ Result copy(Call& call, const Copy3D* p, Operation& operation) {
   if (const Result r = operation_of(p, c); r != Result::success) return r;
   if (c.to == 0 || c.from == 0 || c.width == 0 || c.height == 0 || c.depth == 0) return Result::invalid_value;
   const auto reaches = [&](const Side3D& side, std::uint64_t at, std::size_t pitch, std::size_t slice) {
-    return side.type != 2 || holds(call.engine, at, (c.depth - 1) * slice + (c.height - 1) * pitch + c.width);
+    return side.type != 2 || holds(call.engine, at, span(c.width, c.height, c.depth, pitch, slice));
   };
   if (!reaches(p->from, c.from, c.from_pitch, c.from_slice) || !reaches(p->to, c.to, c.to_pitch, c.to_slice)) return Result::invalid_value;
   operation = std::move(c);
@@ -205,6 +205,32 @@ TRIPTYCH_CU Result cuGraphExecNodeSetParams(GraphExec* executable, Node* node, v
   return set(executable, node, *static_cast<int*>(parameters), inner(parameters));
 }
 
+/// CUkernelNodeAttrID: what a launch's attributes are; the hints are heard and forgotten.
+TRIPTYCH_CU Result cuGraphKernelNodeSetAttribute(Node* node, LaunchAttributeId which, const LaunchAttributeValue* value) {
+  return in_context([&](Call& call) {
+    if (value == nullptr || !call.engine.nodes.holds(node)) return Result::invalid_value;
+    auto* const k = std::get_if<KernelOperation>(&node->operation);
+    if (k == nullptr || call.engine.functions.count(k->function) == 0) return Result::invalid_value;
+    KernelOperation changed = *k;
+    if (which == LaunchAttributeId::cooperative) changed.cooperative = value->number != 0;
+    if (which == LaunchAttributeId::programmatic_serialization) changed.programmatic = value->number != 0;
+    if (which == LaunchAttributeId::cluster_dimension) std::copy_n(value->cluster, 3, changed.cluster.begin());
+    const auto& c = changed.cluster;
+    if (c[0] == 0 || c[1] == 0 || c[2] == 0 || c[0] > 16 || c[1] > 16 || c[2] > 16) return Result::invalid_cluster_size;
+    if (!call.engine.machine().refuse(*launch_of(*call.context, changed)).empty()) return Result::invalid_value;
+    *k = std::move(changed);
+    return Result::success;
+  });
+}
+TRIPTYCH_CU Result cuGraphKernelNodeGetAttribute(Node* node, LaunchAttributeId which, LaunchAttributeValue* value) {
+  return get<KernelOperation>(node, value, [&](const KernelOperation& k) {
+    *value = {};
+    if (which == LaunchAttributeId::cooperative) value->number = k.cooperative;
+    if (which == LaunchAttributeId::programmatic_serialization) value->number = k.programmatic;
+    if (which == LaunchAttributeId::cluster_dimension) std::copy_n(k.cluster.begin(), 3, value->cluster);
+  });
+}
+
 /// The pointers to the arguments stay good until the node changes.
 TRIPTYCH_CU Result cuGraphKernelNodeGetParams_v2(Node* node, KernelNodeParameters* to) {
   return get<KernelOperation>(node, to, [&](const KernelOperation& k) {
@@ -212,6 +238,7 @@ TRIPTYCH_CU Result cuGraphKernelNodeGetParams_v2(Node* node, KernelNodeParameter
     std::copy_n(k.grid.begin(), 3, to->grid);
     std::copy_n(k.block.begin(), 3, to->block);
     node->argument_pointers.clear();
+    if (Engine::get().functions.count(k.function) == 0) return;   // its module is gone
     for (const auto* parameter : k.function->code->source->parameters) {
       const auto* at = k.parameters.data() + k.function->code->parameter_at.at(parameter);
       node->argument_pointers.push_back(const_cast<std::uint8_t*>(at));

@@ -95,8 +95,9 @@ Result shape_of(const LaunchConfig& config, LaunchShape& shape) {
 
 Result prepare(Context& context, const void* handle, const LaunchShape& shape, void** parameters, void** extra,
                KernelOperation& operation) {
-  LoadedFunction* f = find_function(context, handle);
-  if (f == nullptr || f->module->context->device != context.device) return Result::invalid_handle;
+  LoadedFunction* f = nullptr;
+  if (const Result r = find_function(context, handle, f); r != Result::success) return r;
+  if (f->module->context->device != context.device) return Result::invalid_handle;
   Machine& machine = Engine::get().machine();
   if (const Result r = check(*f, shape); r != Result::success) return r;
   operation = {.function = f, .grid = shape.grid, .block = shape.block, .shared = shape.shared,

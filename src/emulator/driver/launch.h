@@ -12,7 +12,8 @@ struct LaunchShape {
   Extent3 grid{1, 1, 1}, block{1, 1, 1}, cluster{0, 0, 0};   ///< cluster: 0 is not given
   std::uint32_t shared = 0;
   bool cooperative = false, programmatic = false;
-  Event* completion = nullptr;   ///< to be recorded when its CTAs have begun, or let dependents begin
+  /// To be recorded when its CTAs have begun or let dependents begin; here when it has ended, late and never early.
+  Event* completion = nullptr;
 };
 
 /// Shape from a configuration; an attribute that no launch has is an error.

@@ -9,8 +9,14 @@ Result module_of(Context& context, Library& library, LoadedModule*& module) {
     module = found->second;
     return Result::success;
   }
+  // Once is enough to say what is wrong with it.
+  if (const auto refused = library.refused.find(&context); refused != library.refused.end()) return refused->second;
   const Result r = load_ptx(context, library.ptx, ErrorLog(0, nullptr, nullptr), module);
-  if (r == Result::success) library.modules[&context] = module;
+  if (r == Result::success) {
+    library.modules[&context] = module;
+  } else {
+    library.refused[&context] = r;
+  }
   return r;
 }
 
@@ -23,13 +29,14 @@ Result function_of(Context& context, const Kernel& kernel, LoadedFunction*& func
   return Result::success;
 }
 
-LoadedFunction* find_function(Context& context, const void* handle) {
+Result find_function(Context& context, const void* handle, LoadedFunction*& function) {
   Engine& engine = Engine::get();
-  if (engine.functions.count(handle) != 0) return static_cast<LoadedFunction*>(const_cast<void*>(handle));
-  if (engine.kernels.count(handle) == 0) return nullptr;
-  LoadedFunction* function = nullptr;
-  function_of(context, *static_cast<const Kernel*>(handle), function);
-  return function;
+  if (engine.functions.count(handle) != 0) {
+    function = static_cast<LoadedFunction*>(const_cast<void*>(handle));
+    return Result::success;
+  }
+  if (engine.kernels.count(handle) == 0) return Result::invalid_handle;
+  return function_of(context, *static_cast<const Kernel*>(handle), function);
 }
 
 namespace {

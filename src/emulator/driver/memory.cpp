@@ -50,6 +50,13 @@ void release(Engine& engine, const Range& range) {
   engine.ranges.remove(begin);
 }
 
+std::size_t span(std::size_t width, std::size_t height, std::size_t depth, std::size_t pitch, std::size_t slice) {
+  std::size_t slices = 0, rows = 0, sum = 0;
+  const bool too_many = __builtin_mul_overflow(depth - 1, slice, &slices) || __builtin_mul_overflow(height - 1, pitch, &rows) ||
+                        __builtin_add_overflow(slices, rows, &sum) || __builtin_add_overflow(sum, width, &sum);
+  return too_many ? ~std::size_t{0} : sum;
+}
+
 bool holds(Engine& engine, DevicePointer address, std::size_t bytes) {
   return bytes == 0 || engine.machine().memory().find(address, bytes).end != 0;
 }

@@ -23,6 +23,8 @@ std::uint64_t allocate(Engine& engine, Context& context, std::size_t bytes, Rang
 void release(Engine& engine, const Range& range);
 /// Which devices' kernels may use memory of a device: a bit each.
 std::uint32_t access_mask(Engine& engine, int device);
+/// Bytes from the first of a box to its last: `width` of each row. As many as there can be if that is more than 64 bits hold.
+std::size_t span(std::size_t width, std::size_t height, std::size_t depth, std::size_t pitch, std::size_t slice);
 /// Whether all of these bytes are memory that kernels may use.
 bool holds(Engine& engine, DevicePointer address, std::size_t bytes);
 /// The box that a description names; its addresses are not looked at.

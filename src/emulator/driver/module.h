@@ -45,6 +45,7 @@ struct Kernel {
 struct Library {
   std::string ptx = {};
   std::map<Context*, LoadedModule*> modules = {};
+  std::map<Context*, Result> refused = {};   ///< where it could not be loaded, and why
   std::map<std::string, std::unique_ptr<Kernel>, std::less<>> kernels = {};
 };
 
@@ -77,8 +78,7 @@ void unload(LoadedModule* module);
 Result function_of(Context& context, const Kernel& kernel, LoadedFunction*& function);
 /// The module of a library in a context.
 Result module_of(Context& context, Library& library, LoadedModule*& module);
-/// The CUfunction or CUkernel that a handle is, as a function in a context; null if it is neither.
-LoadedFunction* find_function(Context& context, const void* handle);
-bool is_function(const void* handle);
+/// The CUfunction or CUkernel that a handle is, as a function in a context.
+Result find_function(Context& context, const void* handle, LoadedFunction*& function);
 
 }  // namespace triptych::emulator::driver

@@ -27,8 +27,9 @@ template <class Body>
 Result with(const void* handle, bool pointers, Body&& body) {
   return in_context([&](Call& call) {
     if (!pointers) return Result::invalid_value;
-    LoadedFunction* f = find_function(*call.context, handle);
-    return f != nullptr ? body(*call.context, *f, call.engine.machine().limits(call.device())) : Result::invalid_handle;
+    LoadedFunction* f = nullptr;
+    const Result r = find_function(*call.context, handle, f);
+    return r == Result::success ? body(*call.context, *f, call.engine.machine().limits(call.device())) : r;
   });
 }
 

@@ -35,6 +35,7 @@ void copy(Engine& engine, const CopyOperation& c) {
 }
 
 void fill(Engine& engine, const FillOperation& f) {
+  if (f.width == 0) return;   // there may be no memory either
   note_rows(engine, f.to, f.width * f.element, f.height, f.pitch);
   for (std::size_t y = 0; y < f.height; ++y) {
     std::uint8_t* row = host(f.to) + y * f.pitch;

@@ -49,4 +49,22 @@ inline Result describe(const Copy3DParameters* p, Copy3D& copy) {
   return Result::success;
 }
 
+template <class Body>
+Result with_copy(const Copy3DParameters* p, Body&& body) {
+  return on_device([&] {
+    Copy3D copy;
+    const Result r = describe(p, copy);
+    return r == Result::success ? body(&copy) : r;
+  });
+}
+
+/// The same for bytes in a row.
+template <class Body>
+Result with_row(void* to, const void* from, std::size_t bytes, int kind, Body&& body) {
+  return on_device([&] {
+    const Copy3D copy{side_of(from, bytes), side_of(to, bytes), bytes, 1, 1};
+    return is_kind(kind) ? body(&copy) : of(Error::invalid_copy_direction);
+  });
+}
+
 }  // namespace triptych::emulator::runtime

@@ -29,18 +29,6 @@ Result with_kernel(const KernelParameters* p, Body&& body) {
   });
 }
 
-template <class Body>
-Result with_copy(const Copy3DParameters* p, Body&& body) {
-  return on_device([&] {
-    Copy3D copy;
-    const Result r = describe(p, copy);
-    return r == Result::success ? body(&copy) : r;
-  });
-}
-
-/// A copy of bytes in a row.
-Copy3D row(void* to, const void* from, std::size_t bytes) { return {side_of(from, bytes), side_of(to, bytes), bytes, 1, 1}; }
-
 }  // namespace
 }  // namespace triptych::emulator::runtime
 
@@ -85,10 +73,7 @@ TRIPTYCH_CUDA Result cudaGraphAddMemcpyNode(Node** node, Graph* graph, Node* con
 }
 TRIPTYCH_CUDA Result cudaGraphAddMemcpyNode1D(Node** node, Graph* graph, Node* const* after, std::size_t count, void* to, const void* from,
                                               std::size_t bytes, int kind) {
-  return on_device([&] {
-    const Copy3D copy = row(to, from, bytes);
-    return is_kind(kind) ? cuGraphAddMemcpyNode(node, graph, after, count, &copy, nullptr) : of(Error::invalid_copy_direction);
-  });
+  return with_row(to, from, bytes, kind, [&](const Copy3D* copy) { return cuGraphAddMemcpyNode(node, graph, after, count, copy, nullptr); });
 }
 TRIPTYCH_CUDA Result cudaGraphAddKernelNode(Node** node, Graph* graph, Node* const* after, std::size_t count, const KernelParameters* p) {
   return with_kernel(p, [&](const KernelNodeParameters* k) { return cuGraphAddKernelNode_v2(node, graph, after, count, k); });

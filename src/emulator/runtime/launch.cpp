@@ -128,14 +128,15 @@ TRIPTYCH_FORWARD(cudaLaunchHostFunc, cuLaunchHostFunc, (Stream * stream, HostFun
 TRIPTYCH_CUDA Result cudaFuncGetAttributes(Attributes* to, const void* function) {
   return with_kernel(function, [&](const void* kernel) {
     if (to == nullptr) return Result::invalid_value;
+    Result worst = Result::success;
     const auto a = [&](int which) {
       int value = 0;
-      cuFuncGetAttribute(&value, which, kernel);
+      if (const Result r = cuFuncGetAttribute(&value, which, kernel); r != Result::success) worst = r;
       return value;
     };
     const auto size = [&](int which) { return static_cast<std::size_t>(a(which)); };
     *to = {size(1), size(2), size(3), a(0), a(4), a(5), a(6), a(7), a(8), a(9), a(10), {a(11), a(12), a(13)}, a(15), a(14), {}};
-    return Result::success;
+    return worst;
   });
 }
 

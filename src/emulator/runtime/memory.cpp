@@ -4,23 +4,14 @@
 namespace triptych::emulator::runtime {
 namespace {
 
-Result copy_3d(const Copy3D& c, Stream* stream, bool synchronous) { return synchronous ? cuMemcpy3D_v2(&c) : cuMemcpy3DAsync_v2(&c, stream); }
-
 Result copy_2d(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch, std::size_t width, std::size_t height,
                int kind, Stream* stream, bool synchronous) {
   return on_device([&] {
     if (!is_kind(kind)) return of(Error::invalid_copy_direction);
     if (width > to_pitch || width > from_pitch) return of(Error::invalid_pitch);
     if (width == 0 || height == 0) return Result::success;
-    return copy_3d({side_of(from, from_pitch), side_of(to, to_pitch), width, height, 1}, stream, synchronous);
-  });
-}
-
-Result copy_3d(const Copy3DParameters* p, Stream* stream, bool synchronous) {
-  return on_device([&] {
-    Copy3D c;
-    const Result r = describe(p, c);
-    return r == Result::success ? copy_3d(c, stream, synchronous) : r;
+    const Copy3D c{side_of(from, from_pitch), side_of(to, to_pitch), width, height, 1};
+    return synchronous ? cuMemcpy3D_v2(&c) : cuMemcpy3DAsync_v2(&c, stream);
   });
 }
 
@@ -127,6 +118,11 @@ TRIPTYCH_FORWARD(cudaMemPoolSetAttribute, cuMemPoolSetAttribute, (Pool * pool, i
 TRIPTYCH_FORWARD(cudaMemPoolSetAccess, cuMemPoolSetAccess, (Pool * pool, const AccessDescription* map, std::size_t count), (pool, map, count))
 TRIPTYCH_FORWARD(cudaMemPoolGetAccess, cuMemPoolGetAccess, (int* flags, Pool* pool, Location* location), (flags, pool, location))
 
+TRIPTYCH_FORWARD(cudaMemGetDefaultMemPool, cuMemGetDefaultMemPool, (Pool * *pool, Location* location, int type), (pool, location, type))
+TRIPTYCH_FORWARD(cudaMemGetMemPool, cuMemGetMemPool, (Pool * *pool, Location* location, int type), (pool, location, type))
+TRIPTYCH_FORWARD(cudaMemSetMemPool, cuMemSetMemPool, (Location * location, int type, Pool* pool), (location, type, pool))
+TRIPTYCH_FORWARD(cudaCtxResetPersistingL2Cache, cuCtxResetPersistingL2Cache, (), ())
+
 TRIPTYCH_CUDA Result cudaHostGetDevicePointer(void** address, void* memory, unsigned flags) {
   return on_device([&] {
     DevicePointer at = 0;
@@ -170,8 +166,10 @@ TRIPTYCH_CUDA Result cudaMemcpy2DAsync(void* to, std::size_t to_pitch, const voi
                                        std::size_t height, int kind, Stream* stream) {
   return copy_2d(to, to_pitch, from, from_pitch, width, height, kind, stream, false);
 }
-TRIPTYCH_CUDA Result cudaMemcpy3D(const Copy3DParameters* p) { return copy_3d(p, nullptr, true); }
-TRIPTYCH_CUDA Result cudaMemcpy3DAsync(const Copy3DParameters* p, Stream* stream) { return copy_3d(p, stream, false); }
+TRIPTYCH_CUDA Result cudaMemcpy3D(const Copy3DParameters* p) { return with_copy(p, cuMemcpy3D_v2); }
+TRIPTYCH_CUDA Result cudaMemcpy3DAsync(const Copy3DParameters* p, Stream* stream) {
+  return with_copy(p, [&](const Copy3D* copy) { return cuMemcpy3DAsync_v2(copy, stream); });
+}
 
 TRIPTYCH_CUDA Result cudaMemcpyToSymbol(const void* symbol, const void* from, std::size_t bytes, std::size_t offset, int) {
   return symbol_copy(symbol, from, bytes, offset, true, nullptr, true);
