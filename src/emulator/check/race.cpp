@@ -6,10 +6,8 @@
 namespace triptych::emulator {
 namespace {
 
-constexpr std::uint32_t index_bits = 24;
-constexpr std::size_t most_sets = (std::size_t{1} << index_bits) - 1;
-/// Readers that are remembered of a granule; of more the oldest are forgotten.
-constexpr std::size_t most_readers = 64;
+/// Readers that are remembered of a granule; of more the others are forgotten.
+constexpr std::size_t most_readers(Space space) { return space == Space::shared ? 64 : 8; }
 
 const char* name_of_space(Space space) { return space == Space::shared ? "shared" : "global"; }
 
@@ -34,23 +32,12 @@ const char* name_of_scope(Scope scope) {
 
 }  // namespace
 
-void RaceCheck::forget() {
-  sets_.assign(1, {});
-  fine_ = {};
-  steps_.fill({});
-}
-
 std::string RaceCheck::describe(const Accessor& who, Mask lanes, const Bytes& b) const {
   std::string text = (who.kind & Stamp::async) != 0 ? "asynchronous " : "";
   text += std::string(name_of_space(b.space)) + " " + verb(b.access) + " of " + std::to_string(b.count) +
           (b.count == 1 ? " byte at " : " bytes at ") + hex(b.offset);
   if ((who.kind & Stamp::async) == 0) text += " by lane " + std::to_string(std::countr_zero(lanes));
   return text;
-}
-
-const ReaderSet* RaceCheck::set_of(const Cell& cell) const {
-  if (cell.readers == 0 || cell.readers >> index_bits != (generation_ & 0xFF)) return nullptr;
-  return &sets_[cell.readers & most_sets];
 }
 
 void RaceCheck::touch(const Accessor& who, Mask lanes, Space space, std::uint64_t host, std::uint64_t offset,
@@ -66,7 +53,7 @@ void RaceCheck::touch(const Accessor& who, Mask lanes, Space space, std::uint64_
     }
     if ((checks_ & (bit(Check::race) | bit(Check::nc))) != 0) {
       const auto unit = static_cast<std::uint32_t>(std::min(4, std::countr_zero(at | count)));
-      if (unit < page.shift) page.refine(unit);
+      if (unit < page.shift) page.refine(unit, shadow_.chains());
       Cell* const cells = page.cells();
       for (std::uint32_t c = at >> page.shift; c <= (at + count - 1) >> page.shift; ++c) touch_cell(who, lanes, cells[c], b);
     }
@@ -117,7 +104,7 @@ void RaceCheck::touch_row(const Accessor& who, Space space, std::uint64_t host, 
   }
   if (page.tracked && writes) page.set_written(at, all);
   if ((checks_ & (bit(Check::race) | bit(Check::nc))) == 0) return;
-  if (const auto unit = static_cast<std::uint32_t>(std::min(4, std::countr_zero(at | bytes))); unit < page.shift) page.refine(unit);
+  if (const auto unit = static_cast<std::uint32_t>(std::min(4, std::countr_zero(at | bytes))); unit < page.shift) page.refine(unit, shadow_.chains());
   Cell* cell = page.cells() + (at >> page.shift);
   const std::uint32_t parts = std::max(1u, bytes >> page.shift);
   const Stamp mine = who.stamp(0);
@@ -153,17 +140,24 @@ void RaceCheck::touch_cell(const Accessor& who, Mask lanes, Cell& cell, const By
       against(who, std::countr_zero(left), cell.write, Mask{1} << cell.write.lane(), cell.write_site, true, b);
     }
   }
-  if (!writes) return read_into(who, lanes, cell);
-  if (const ReaderSet* set = set_of(cell)) {
-    for (const Reader& r : *set) against(who, lane, r.stamp, r.lanes, r.site, false, b);
-  } else if (!cell.read.none() && !plainly_after(who, lanes, cell.read)) {
+  if (!writes) return read_into(who, lanes, cell, b.space);
+  if (cell.readers != 0) {
+    shadow_.chains().any(cell.readers, [&](const Reader& r) {
+      const bool own = r.stamp.agent() == who.agent && r.lanes == (Mask{1} << lane);
+      if (r.stamp.has(Stamp::coherent_not) || who.clock == nullptr || !(own || who.clock->all_know(r.stamp.agent(), r.stamp.epoch()))) {
+        against(who, lane, r.stamp, r.lanes, r.site, false, b);
+      }
+      return false;
+    });
+    shadow_.chains().release(cell.readers);
+  }
+  if (!cell.read.none() && !plainly_after(who, lanes, cell.read)) {
     against(who, lane, cell.read, Mask{1} << cell.read.lane(), cell.read_site, false, b);
   }
   // Of the lanes of one instruction that write the same bytes one is last, and which is not said.
   cell.write = who.stamp(lane);
   cell.write_site = who.site;
   cell.read = {};
-  cell.readers = 0;
 }
 
 void RaceCheck::against(const Accessor& who, int lane, Stamp other, Mask other_lanes, SiteId other_site, bool other_wrote,
@@ -215,66 +209,37 @@ void RaceCheck::against(const Accessor& who, int lane, Stamp other, Mask other_l
               actors_.who(*who.info, async ? 0 : Mask{1} << lane));
 }
 
-void RaceCheck::read_into(const Accessor& who, Mask lanes, Cell& cell) {
-  const int lane = std::countr_zero(lanes);
-  const Stamp mine = who.stamp(lane);
-  const bool single = std::has_single_bit(lanes);
-  if (cell.readers == 0 && single) {
-    const Stamp old = cell.read;
-    if (old == mine) return;
-    if (old.none() || (old.has(Stamp::coherent_not) == ((who.kind & Stamp::coherent_not) != 0) &&
-                       ((old.agent() == who.agent && old.lane() == lane) || who.knows(lane, old)))) {
-      cell.read = mine;
-      cell.read_site = who.site;
-      return;
-    }
-  }
-  cell.readers = extend(cell.readers, who, lanes, cell);
-}
-
-/// The set of a cell with the lanes added, and without what all of them come after.
-std::uint32_t RaceCheck::extend(std::uint32_t readers, const Accessor& who, Mask lanes, const Cell& cell) {
-  const Stamp stamp = who.stamp(0), only = readers == 0 ? cell.read : Stamp();
-  const std::uint64_t key = (stamp.bits() ^ only.bits() * 31 ^ std::uint64_t{readers} * 0x9E3779B97F4A7C15u ^ lanes) * 0xD6E8FEB86659FD93u;
-  Step& step = steps_[key >> 56];
-  if (step.to != 0 && step.from == readers && step.stamp == stamp && step.only == only && step.lanes == lanes && step.site == who.site) {
-    return step.to;
-  }
-  ReaderSet next;
-  const auto keep = [&](const Reader& r) {
-    if (r.stamp.has(Stamp::coherent_not)) return true;
-    for (Mask left = lanes; left != 0; left &= left - 1) {
-      for (Mask other = r.lanes; other != 0; other &= other - 1) {
-        const int o = std::countr_zero(other), l = std::countr_zero(left);
-        if (r.stamp.agent() == who.agent && o == l) continue;
-        if (!who.knows(l, Stamp(r.stamp.agent(), o, r.stamp.epoch(), 0, Scope::cta))) return true;
-      }
-    }
-    return false;
+void RaceCheck::read_into(const Accessor& who, Mask lanes, Cell& cell, Space space) {
+  const Stamp mine = who.stamp(std::countr_zero(lanes));
+  const bool coherent = (who.kind & Stamp::coherent_not) == 0;
+  // Readers that all who read now come after need not be kept.
+  const auto over = [&](Stamp other) {
+    return other.has(Stamp::coherent_not) != coherent && who.clock != nullptr && who.clock->all_know(other.agent(), other.epoch());
   };
-  Mask all = lanes;
-  const auto add = [&](const Reader& r) {
-    if (r.stamp == stamp && r.site == who.site) {
-      all |= r.lanes;
-    } else if (keep(r)) {
-      next.push_back(r);
-    }
-  };
-  if (const ReaderSet* set = set_of(cell)) {
-    for (const Reader& r : *set) add(r);
-  } else if (!cell.read.none() && readers == 0) {
+  if (cell.readers == 0 && std::has_single_bit(lanes) &&
+      (cell.read.none() || (cell.read.has(Stamp::coherent_not) != coherent && (cell.read.same_thread(mine) || over(cell.read))))) {
+    cell.read = mine;
+    cell.read_site = who.site;
+    return;
+  }
+  ReaderChains& chains = shadow_.chains();
+  if (!cell.read.none()) {
     const Stamp s = cell.read;
-    add({Stamp(s.agent(), 0, s.epoch(), static_cast<std::uint8_t>(s.bits() >> 1 & 0x3C), s.scope()), Mask{1} << s.lane(), cell.read_site});
+    if (!over(s)) chains.push(cell.readers, {s.of_lane(0), Mask{1} << s.lane(), cell.read_site});
+    cell.read = {};
   }
-  next.push_back({stamp, all, who.site});
-  if (next.size() > most_readers) next.erase(next.begin());
-  if (sets_.size() > most_sets / 4) {
-    forget();
-    ++generation_;
-  }
-  sets_.push_back(std::move(next));
-  step = {readers, (generation_ & 0xFF) << index_bits | static_cast<std::uint32_t>(sets_.size() - 1), stamp, only, lanes, who.site};
-  return step.to;
+  const Reader reader{mine.of_lane(0), lanes, who.site};
+  const bool kept = chains.any(cell.readers, [&](Reader& r) {
+    if (r.stamp == reader.stamp) {
+      r.lanes |= lanes;
+      return true;
+    }
+    const bool same = r.stamp.agent() == who.agent && (r.lanes & ~lanes) == 0 && r.stamp.has(Stamp::coherent_not) != coherent;
+    if (!same && !over(r.stamp)) return false;
+    r = reader;
+    return true;
+  });
+  if (!kept && chains.size(cell.readers) < most_readers(space)) chains.push(cell.readers, reader);
 }
 
 }  // namespace triptych::emulator

@@ -57,7 +57,7 @@ class RaceCheck {
   /// All lanes of a warp touch `bytes` each, one after the other.
   void touch_row(const Accessor& who, Space space, std::uint64_t host, std::uint64_t offset, std::uint32_t bytes, Access access);
   /// Nothing that is remembered matters any more.
-  void forget();
+  void forget() { fine_ = {}; }
 
  private:
   struct Bytes {
@@ -75,13 +75,11 @@ class RaceCheck {
     }
     return true;
   }
-  /// The common case of touch_cell: nothing is to be said, and no set of readers is needed. False if it is not.
+  /// The common case of touch_cell: nothing is to be said, and there is one reader at most. False if it is not.
   bool touch_quickly(const Accessor& who, Stamp mine, Cell& cell, bool writes) const;
   void touch_cell(const Accessor& who, Mask lanes, Cell& cell, const Bytes& bytes);
   void against(const Accessor& who, int lane, Stamp other, Mask other_lanes, SiteId other_site, bool other_wrote, const Bytes& bytes);
-  void read_into(const Accessor& who, Mask lanes, Cell& cell);
-  std::uint32_t extend(std::uint32_t readers, const Accessor& who, Mask lanes, const Cell& cell);
-  const ReaderSet* set_of(const Cell& cell) const;
+  void read_into(const Accessor& who, Mask lanes, Cell& cell, Space space);
   void check_written(const Accessor& who, Mask lanes, std::uint64_t host, const Bytes& bytes);
   std::string describe(const Accessor& who, Mask lanes, const Bytes& bytes) const;
 
@@ -89,15 +87,6 @@ class RaceCheck {
   Shadow& shadow_;
   Checks checks_;
   Report report_;
-  std::vector<ReaderSet> sets_ = std::vector<ReaderSet>(1);
-  std::uint32_t generation_ = 1;       ///< of sets_, in the upper bits of Cell::readers
-  struct Step {
-    std::uint32_t from = 0, to = 0;
-    Stamp stamp, only;
-    Mask lanes = 0;
-    SiteId site = 0;
-  };
-  std::array<Step, 256> steps_{};      ///< sets that were extended last
   /// A write that an engine's work was found to come after: the next cells have mostly the same.
   struct Fine {
     std::uint64_t work = 0;

@@ -5,21 +5,66 @@
 
 namespace triptych::emulator {
 
-void ShadowPage::refine(std::uint32_t to) {
+void ReaderChains::push(Chain& chain, const Reader& reader) {
+  if (chain == 0 || blocks_[chain].count == blocks_[chain].readers.size()) {
+    Chain block = free_;
+    if (block != 0) {
+      free_ = blocks_[block].next;
+      blocks_[block] = {};
+    } else {
+      block = static_cast<Chain>(blocks_.size());
+      blocks_.emplace_back();
+    }
+    blocks_[block].next = chain;
+    chain = block;
+  }
+  Block& b = blocks_[chain];
+  b.readers[b.count++] = reader;
+}
+
+void ReaderChains::release(Chain& chain) {
+  while (chain != 0) {
+    const Chain next = blocks_[chain].next;
+    blocks_[chain].next = free_;
+    free_ = chain;
+    chain = next;
+  }
+}
+
+ReaderChains::Chain ReaderChains::copy(Chain chain) {
+  std::vector<Reader> all;
+  any(chain, [&](const Reader& r) {
+    all.push_back(r);
+    return false;
+  });
+  Chain other = 0;
+  for (const Reader& r : all) push(other, r);
+  return other;
+}
+
+void ShadowPage::refine(std::uint32_t to, ReaderChains& chains) {
   if (to >= shift) return;
   if (!cells_.empty()) {
     const std::size_t parts = std::size_t{1} << (shift - to);
     std::vector<Cell> finer;
     finer.reserve(cells_.size() * parts);
-    for (const Cell& c : cells_) finer.insert(finer.end(), parts, c);
+    for (const Cell& c : cells_) {
+      for (std::size_t part = 0; part < parts; ++part) {
+        finer.push_back(c);
+        if (part > 0) finer.back().readers = chains.copy(c.readers);
+      }
+    }
     cells_ = std::move(finer);
   }
   shift = to;
 }
 
-void ShadowPage::forget_range(std::uint32_t offset, std::uint32_t count) {
+void ShadowPage::forget_range(std::uint32_t offset, std::uint32_t count, ReaderChains& chains) {
   if (cells_.empty()) return;
-  for (std::uint32_t c = offset >> shift; c <= (offset + count - 1) >> shift; ++c) cells_[c] = {};
+  for (std::uint32_t c = offset >> shift; c <= (offset + count - 1) >> shift; ++c) {
+    chains.release(cells_[c].readers);
+    cells_[c] = {};
+  }
 }
 
 void ShadowPage::mark(std::uint32_t offset, std::uint32_t count, bool written) {
@@ -70,7 +115,7 @@ void Shadow::end(std::uint64_t address, std::uint64_t bytes) {
     const auto offset = static_cast<std::uint32_t>(at % ShadowPage::bytes);
     const auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>(ShadowPage::bytes - offset, address + bytes - at));
     p.set_written(offset, count);
-    p.forget_range(offset, count);
+    p.forget_range(offset, count, chains_);
   }
 }
 

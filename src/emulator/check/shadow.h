@@ -48,20 +48,58 @@ class Stamp {
   std::uint64_t bits_ = 0;   // agent 24 | epoch 28 | lane 5 | kind and scope 6 | 0
 };
 
-/// Readers since the last write, where they are more than one. Sets are shared between cells and never change.
+/// Lanes of a warp that have read a granule in one epoch.
 struct Reader {
   Stamp stamp;      ///< its lane means nothing
-  Mask lanes;
-  SiteId site;
+  Mask lanes = 0;
+  SiteId site = 0;
 };
-using ReaderSet = std::vector<Reader>;
+
+/// Readers of granules that have several: a chain of blocks for each.
+class ReaderChains {
+ public:
+  using Chain = std::uint32_t;   ///< 0: empty
+  ReaderChains() { clear(); }
+  void clear() {
+    blocks_.assign(1, {});
+    free_ = 0;
+  }
+  void push(Chain& chain, const Reader& reader);
+  void release(Chain& chain);
+  Chain copy(Chain chain);
+  /// Calls f(reader) for each until it returns true; whether it did.
+  template <class F>
+  bool any(Chain chain, F&& f) {
+    for (; chain != 0; chain = blocks_[chain].next) {
+      Block& b = blocks_[chain];
+      for (std::uint32_t r = 0; r < b.count; ++r) {
+        if (f(b.readers[r])) return true;
+      }
+    }
+    return false;
+  }
+  std::size_t size(Chain chain) const {
+    std::size_t n = 0;
+    for (; chain != 0; chain = blocks_[chain].next) n += blocks_[chain].count;
+    return n;
+  }
+
+ private:
+  struct Block {
+    std::array<Reader, 4> readers{};
+    std::uint32_t count = 0;
+    Chain next = 0;
+  };
+  std::vector<Block> blocks_;
+  Chain free_ = 0;
+};
 
 /// What is known of the bytes of one granule.
 struct Cell {
   Stamp write;
   Stamp read;                  ///< the only reader, if `readers` is 0
   SiteId write_site = 0, read_site = 0;
-  std::uint32_t readers = 0;   ///< index of a set
+  ReaderChains::Chain readers = 0;
 };
 
 /// A stretch of memory. It is cut into granules of 16 bytes, and finer when a smaller access comes.
@@ -73,7 +111,7 @@ class ShadowPage {
   std::uint32_t shift = 4;     ///< log2 of a granule's bytes
 
   /// Makes granules of at most 2^`to` bytes.
-  void refine(std::uint32_t to);
+  void refine(std::uint32_t to, ReaderChains& chains);
   void forget() { cells_.clear(); }
   Cell* cells() {
     if (cells_.empty()) cells_.resize(bytes >> shift);
@@ -82,7 +120,7 @@ class ShadowPage {
   void set_written(std::uint32_t offset, std::uint32_t count) { mark(offset, count, true); }
   void clear_written(std::uint32_t offset, std::uint32_t count) { mark(offset, count, false); }
   /// Forgets the accesses to a range.
-  void forget_range(std::uint32_t offset, std::uint32_t count);
+  void forget_range(std::uint32_t offset, std::uint32_t count, ReaderChains& chains);
   /// Offset of the first byte of the range that was not written; `offset + count` if there is none.
   std::uint32_t first_unwritten(std::uint32_t offset, std::uint32_t count) const;
 
@@ -108,7 +146,11 @@ class Shadow {
     return *r.page;
   }
   /// All accesses so far happened before all that come.
-  void new_era() { ++era_; }
+  void new_era() {
+    ++era_;
+    chains_.clear();
+  }
+  ReaderChains& chains() { return chains_; }
   /// Bytes of the range count as unwritten until somebody writes them.
   void begin(std::uint64_t address, std::uint64_t bytes);
   void end(std::uint64_t address, std::uint64_t bytes);
@@ -123,6 +165,7 @@ class Shadow {
   std::unordered_map<std::uint64_t, std::unique_ptr<ShadowPage>> pages_;
   std::array<Recent, 1024> recent_{};
   std::uint32_t era_ = 1;
+  ReaderChains chains_;
 };
 
 }  // namespace triptych::emulator

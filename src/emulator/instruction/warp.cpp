@@ -160,6 +160,7 @@ const Form table[] = {
     {"shfl.sync.<M: up down bfly idx>.b32", "=b32|pred, b32, b32, b32, u32", choose_shfl, c, 60, 30, false, "warp"},
     {"vote.sync.<M: all any uni>.pred", "=pred, pred, u32", choose_vote, c, 60, 30, false, "warp"},
     {"vote.sync.ballot.b32", "=b32, pred, u32", [](Choice&) { return Run(vote<Vote::ballot>); }, c, 60, 30, false, "warp"},
+    {"vote.ballot.sync.b32", "=b32, pred, u32", [](Choice&) { return Run(vote<Vote::ballot>); }, c, 60, 30, false, "warp"},   // as CUB writes it
     {"match.any.sync.b32", "=u32, b32, u32", match_any<std::uint32_t>, c, 60, 70, false, "warp"},
     {"match.any.sync.b64", "=u32, b64, u32", match_any<std::uint64_t>, c, 60, 70, false, "warp"},
     {"match.all.sync.b32", "=u32|pred, b32, u32", match_all<std::uint32_t>, c, 60, 70, false, "warp"},

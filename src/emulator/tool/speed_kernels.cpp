@@ -132,7 +132,9 @@ std::string scan() {
   mov.u32 s, sums;
   mad.lo.u32 w, warp, 4, s;
   ld.param.u64 g, [data];
-  mul.wide.u32 o, t, 4;
+  mov.u32 x, %ctaid.x;
+  mad.lo.u32 x, x, 256, t;
+  mul.wide.u32 o, x, 4;
   add.u64 g, g, o;
 )", "  ld.global.u32 x, [g];\n" + steps + R"(  @last st.shared.u32 [w], x;
   bar.sync 0;
