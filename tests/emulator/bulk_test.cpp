@@ -1,3 +1,4 @@
+// ctest: labels=sanitize
 // Bulk copies and reductions, and stores that announce their bytes: what arrives, and when it is there.
 #include <fmt/format.h>
 

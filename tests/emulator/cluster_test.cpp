@@ -1,3 +1,4 @@
+// ctest: labels=sanitize
 // CTAs of a cluster that announce to each other, the cluster's barrier, dependent grids, pools of registers.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// ctest: labels=sanitize
 // Branches, calls and the ends of kernels against what the same program would do on the host.
 #include <fmt/format.h>
 

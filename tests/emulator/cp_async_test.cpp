@@ -1,3 +1,4 @@
+// ctest: labels=sanitize
 // cp.async: what arrives, when it is there, and that nothing is there before it has to be.
 #include <fmt/format.h>
 

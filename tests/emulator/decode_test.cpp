@@ -1,4 +1,4 @@
-// ctest: timeout=120
+// ctest: timeout=120 labels=sanitize
 // Where the operands of an instruction land: the convention of instruction/form.h.
 #include "emulator/decode/decode.h"
 

@@ -22,24 +22,23 @@ struct Family {
   std::span<const Form> forms;
 };
 
-/// Lists of more than eight words keep the first two and the last; a bar would end the table's cell.
+/// "<P: a b c>" of more than eight words with the first two and the last alone.
+std::string shortened(const std::string& choice) {
+  const std::size_t named = choice.find(": "), first = named == std::string::npos ? 1 : named + 2;
+  if (std::count(choice.begin() + static_cast<std::ptrdiff_t>(first), choice.end(), ' ') < 8) return choice;
+  const std::size_t second = choice.find(' ', first), third = choice.find(' ', second + 1);
+  return choice.substr(0, third) + " …" + choice.substr(choice.rfind(' '));
+}
+
+/// As a cell of the table, which a bar would end.
 std::string shown(std::string_view text) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t open = std::min(text.find('<', at), text.size());
+    const std::size_t end = open == text.size() ? open : text.find('>', open) + 1;
     out += text.substr(at, open - at);
-    if (open == text.size()) break;
-    const std::size_t close = text.find('>', open);
-    const std::string inside(text.substr(open, close - open + 1));
-    const std::size_t words = inside.find(": ") == std::string::npos ? 1 : inside.find(": ") + 2;
-    std::size_t kept = inside.find(' ', words);
-    if (std::count(inside.begin() + static_cast<std::ptrdiff_t>(words), inside.end(), ' ') < 8) {
-      out += inside;
-    } else {
-      kept = inside.find(' ', kept + 1);
-      out += inside.substr(0, kept) + " …" + inside.substr(inside.rfind(' '));
-    }
-    at = close + 1;
+    if (open < end) out += shortened(std::string(text.substr(open, end - open)));
+    at = end;
   }
   for (std::size_t bar = out.find('|'); bar != std::string::npos; bar = out.find('|', bar + 2)) out.insert(bar, "\\");
   return out;

@@ -1,3 +1,4 @@
+// ctest: labels=sanitize
 // f16 and bf16 arithmetic against exact integers rounded once, bit by bit, of single numbers and of both halves
 // of a pair; approximations against long double within the ISA's bounds.
 #include <bit>

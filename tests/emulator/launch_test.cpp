@@ -1,3 +1,4 @@
+// ctest: labels=sanitize
 // What a launch says and asks for: special registers, limits, shared memory, the system's functions.
 #include <fmt/format.h>
 

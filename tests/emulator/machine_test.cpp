@@ -1,3 +1,4 @@
+// ctest: labels=sanitize
 // The schedule: lanes that spin, warps that poll, deadlocks, faults, seeds, grids and clusters.
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-// ctest: timeout=120
+// ctest: timeout=120 labels=sanitize
 // ldmatrix, stmatrix and movmatrix against the places that the ISA gives.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

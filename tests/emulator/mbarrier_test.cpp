@@ -1,3 +1,4 @@
+// ctest: labels=sanitize
 // mbarriers against a model of the ISA's rules, and pipelines that they carry.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// ctest: labels=sanitize
 // Addresses that ld and st must not have, and what observers hear of accesses.
 #include <fmt/format.h>
 

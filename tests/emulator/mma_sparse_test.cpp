@@ -1,4 +1,4 @@
-// ctest: timeout=240
+// ctest: timeout=240 labels=sanitize
 // mma.sp in every shape, type and selector: A has random places in B, which the metadata tells.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

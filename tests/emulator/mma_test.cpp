@@ -1,4 +1,4 @@
-// ctest: timeout=240
+// ctest: timeout=240 labels=sanitize
 // mma.sync in every shape and type, against sums over host matrices.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// ctest: labels=sanitize
 // alloca, stacksave and stackrestore, and frames of local memory one behind the other.
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-// ctest: timeout=120
+// ctest: timeout=120 labels=sanitize
 // Tensor copies in im2col mode against the numbered pixels of bounding boxes.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// ctest: labels=sanitize
 // Tensor maps that are edited and published on the device.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// ctest: labels=sanitize
 // Exchanges among the lanes of a warp against the ISA's formulas, lane by lane.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// ctest: labels=sanitize
 // wmma in every shape, type and layout: matrices from memory, their product and the result to memory, against
 // sums over host matrices.
 #include <fmt/format.h>

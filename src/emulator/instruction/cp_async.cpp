@@ -54,7 +54,7 @@ void copy(Warp& w, const Instr& i) {
   *token = w.sm().later(w.cta(), latency + bytes * warp_size / bytes_a_tick, [work, group, observer, token] {
     for (Mask left = work->lanes; left != 0; left &= left - 1) {
       const int l = std::countr_zero(left);
-      std::memcpy(work->to[l], work->from[l], work->bytes[l]);
+      if (work->bytes[l] != 0) std::memcpy(work->to[l], work->from[l], work->bytes[l]);
       std::memset(work->to[l] + work->bytes[l], 0, work->written - work->bytes[l]);
       if (observer != nullptr) {
         observer->async_touches(*token, {Space::global, work->from[l], work->bytes[l], false, l});

@@ -99,10 +99,10 @@ void floats(Warp& w, const Instr& i) {
   const Product p(i.extra);
   const Operands<float> o(w, i, p);
   const bool exact = w.machine().options().exact_tensor;
-  const TensorNumerics numerics{.half = p.half};
+  const TensorNumerics numerics{.half = p.half, .least_c = least_exponent(p.half ? Type::f16 : Type::f32)};
   if (p.sparse) {
     return each_strip_of_floats(w, i, p, [&](std::uint32_t s, std::uint32_t odd, float* d) {
-      multiply_sparse(o.a[s], *met_by(w, i, p, o, s, odd), p.a, p.b, o.depth, exact, numerics, d);
+      multiply_once(o.a[s], *met_by(w, i, p, o, s, odd), p.a, p.b, o.depth, exact, numerics, d);
     });
   }
   std::array<Significands<Rows<float>>, 2> sa;

@@ -54,15 +54,8 @@ void quarter(Warp& w, const Instr& i, int p) {
     }
   });
   for (int odd = 0; odd < 2; ++odd) {
-    if (w.machine().options().exact_tensor) {
-      Significands<Rows<float>> sa;
-      Significands<Columns<float>> sb;
-      split(a, 4, least_exponent(Type::f16), sa);
-      split(b[odd], 4, least_exponent(Type::f16), sb);
-      multiply_exact(a, b[odd], sa, sb, 4, {.half = of_d}, d[odd]);
-    } else {
-      multiply_fast(a, b[odd], 4, d[odd]);
-    }
+    multiply_once(a, b[odd], Type::f16, Type::f16, 4, w.machine().options().exact_tensor,
+                  {.half = of_d, .least_c = least_exponent(of_c ? Type::f16 : Type::f32)}, d[odd]);
   }
   each([&](int lane, int) {
     for (int e = 0; e < 8; ++e) {

@@ -40,14 +40,4 @@ void select(const Columns<T>& b, const SparsePlaces& places, int depth, Rows<T>&
   }
 }
 
-/// d += a · b in one of the numerics, of what is stored and what it meets.
-inline void multiply_sparse(const Rows<float>& a, const Rows<float>& b, Type type_a, Type type_b, int depth, bool exact,
-                            const TensorNumerics& numerics, float* d) {
-  if (!exact) return multiply_fast(a, b, depth, d);
-  Significands<Rows<float>> sa, sb;
-  split(a, depth, least_exponent(type_a), sa);
-  split(b, depth, least_exponent(type_b), sb);
-  multiply_exact(a, b, sa, sb, depth, numerics, d);
-}
-
 }  // namespace triptych::emulator

@@ -29,7 +29,7 @@ Addend addend(float value, int least) {
   const std::int64_t magnitude = (bits & 0x7FFFFF) | (field == 0 ? 0 : 0x800000);
   if (magnitude == 0) return {0, zero_exponent};
   const int exponent = std::max(own, least);
-  return {(bits >> 31 != 0 ? -magnitude : magnitude) >> (exponent - own), exponent};   // f16's bits are not lost
+  return {(bits >> 31 != 0 ? -magnitude : magnitude) >> (exponent - own), exponent};   // of its format, so no bit is lost
 }
 
 /// sum · 2^unit in f32, truncated to `keep` fractional bits.
@@ -163,13 +163,12 @@ void multiply_exact(const Rows<float>& a, const Strip& b, const Significands<Row
                     const Significands<Strip>& sb, int depth, const TensorNumerics& n, float* d) {
   bool finite = sa.finite && sb.finite;
   for (int l = 0; l < warp_size; ++l) finite = finite && std::isfinite(d[l]);
-  const int least = n.half ? least_exponent(Type::f16) : -126;
   for (int first = 0; first < warp_size; first += 8) {
     Addend c[8];
     std::int32_t largest[8];
     std::int64_t sums[8] = {};
     for (int l = 0; l < 8; ++l) {
-      c[l] = addend(d[first + l], least);
+      c[l] = addend(d[first + l], n.least_c);
       largest[l] = c[l].exponent;
     }
     const auto at = [&]<std::size_t k, std::size_t width>(const std::int32_t(&rows)[k][width]) {

@@ -57,7 +57,8 @@ struct Significands {
 struct TensorNumerics {
   int fraction_bits = 25;      ///< F
   int result_bits = 23;        ///< fractional bits of an f32 result that are kept
-  bool half = false;           ///< C and D are f16
+  bool half = false;           ///< D is f16
+  int least_c = -126;          ///< C's format, see least_exponent()
 };
 
 // Strip is Columns or, where each row of A meets other rows of B (sparse.h), Rows.
@@ -75,6 +76,18 @@ void split(const Strip& values, int depth, int least_exponent, Significands<Stri
 template <class Strip>
 void multiply_exact(const Rows<float>& a, const Strip& b, const Significands<Rows<float>>& sa,
                     const Significands<Strip>& sb, int depth, const TensorNumerics& numerics, float* d);
+
+/// One of the two, of strips of these formats that no other product needs.
+template <class Strip>
+void multiply_once(const Rows<float>& a, const Strip& b, Type type_a, Type type_b, int depth, bool exact,
+                   const TensorNumerics& numerics, float* d) {
+  if (!exact) return multiply_fast(a, b, depth, d);
+  Significands<Rows<float>> sa;
+  Significands<Strip> sb;
+  split(a, depth, least_exponent(type_a), sa);
+  split(b, depth, least_exponent(type_b), sb);
+  multiply_exact(a, b, sa, sb, depth, numerics, d);
+}
 
 enum class IntegerProduct : std::uint8_t { multiply, bits_and, bits_xor };
 

@@ -179,13 +179,18 @@ Run choose(Choice& c) {
 }
 
 constexpr std::uint8_t f = Instr::control | Instr::memory | Instr::aligned | Instr::tensor, k = Instr::control | Instr::aligned;
-#define N1(k) "m64n8k" k " m64n16k" k " m64n24k" k " m64n32k" k " "
-#define N2(k) "m64n48k" k " m64n64k" k " m64n80k" k " m64n96k" k " m64n112k" k " m64n128k" k " m64n144k" k " m64n160k" k " "
-#define N3(k) "m64n176k" k " m64n192k" k " m64n208k" k " m64n224k" k " m64n240k" k " m64n256k" k
-#define N4(k) " m64n40k" k " m64n56k" k " m64n72k" k " m64n88k" k " m64n104k" k " m64n120k" k " m64n136k" k " m64n152k" k
-#define N5(k) " m64n168k" k " m64n184k" k " m64n200k" k " m64n216k" k " m64n232k" k " m64n248k" k
-#define WGMMA(k) ".sync.aligned.<P: " N1(k) N2(k) N3(k) N4(k) N5(k) ">"
-#define WGMMA_INTEGER(k) ".sync.aligned.<P: " N1(k) N2(k) N3(k) ">"
+#define BY_EIGHT(k) \
+    "m64n8k" k " m64n16k" k " m64n24k" k " m64n32k" k " m64n40k" k " m64n48k" k " m64n56k" k " m64n64k" k \
+    " m64n72k" k " m64n80k" k " m64n88k" k " m64n96k" k " m64n104k" k " m64n112k" k " m64n120k" k " m64n128k" k \
+    " m64n136k" k " m64n144k" k " m64n152k" k " m64n160k" k " m64n168k" k " m64n176k" k " m64n184k" k \
+    " m64n192k" k " m64n200k" k " m64n208k" k " m64n216k" k " m64n224k" k " m64n232k" k " m64n240k" k \
+    " m64n248k" k " m64n256k" k
+#define BY_SIXTEEN(k) \
+    "m64n8k" k " m64n16k" k " m64n24k" k " m64n32k" k " m64n48k" k " m64n64k" k " m64n80k" k " m64n96k" k \
+    " m64n112k" k " m64n128k" k " m64n144k" k " m64n160k" k " m64n176k" k " m64n192k" k " m64n208k" k \
+    " m64n224k" k " m64n240k" k " m64n256k" k
+#define WGMMA(k) ".sync.aligned.<P: " BY_EIGHT(k) ">"
+#define WGMMA_INTEGER(k) ".sync.aligned.<P: " BY_SIXTEEN(k) ">"
 // The types of registers are ptxas' own: of bf16x2 and tf32 untyped ones alone.
 #define FORMS(pattern, d, a, immediates_a, immediates_r) \
     {"wgmma.mma_async" pattern, "+?*" d ", u64, u64, pred" immediates_a, choose<false>, f, 80, 90, true, "wgmma"}, \

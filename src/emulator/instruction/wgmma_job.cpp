@@ -98,7 +98,7 @@ void execute_floats(const WgmmaJob& job) {
   const WgmmaProduct& p = job.product;
   const int depth = 8 * per_word(p.a);
   const bool fp8 = p.a == Type::e4m3 || p.a == Type::e5m2;
-  const TensorNumerics numerics{fp8 ? 13 : 25, fp8 ? 13 : 23, p.half};
+  const TensorNumerics numerics{fp8 ? 13 : 25, fp8 ? 13 : 23, p.half, least_exponent(p.half ? Type::f16 : Type::f32)};
   std::array<Rows<float>, 8> a;
   std::array<Columns<float>, 2> b;
   std::array<Significands<Rows<float>>, 8> sa;
@@ -113,7 +113,7 @@ void execute_floats(const WgmmaJob& job) {
       each_register<float>(job, s, block, [&](std::size_t odd, float* d) {
         if (p.sparse) {
           select(b[odd], job.places[s], depth, met);
-          multiply_sparse(a[s], met, p.a, p.b, depth, job.exact, numerics, d);
+          multiply_once(a[s], met, p.a, p.b, depth, job.exact, numerics, d);
         } else if (job.exact) {
           multiply_exact(a[s], b[odd], sa[s], sb[odd], depth, numerics, d);
         } else {

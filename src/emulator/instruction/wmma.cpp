@@ -192,15 +192,8 @@ template <class Value>
 void multiply_block(Warp& w, const Product& p, const Rows<Value>& a, const std::array<Columns<Value>, 2>& b, int depth, Value (&d)[2][warp_size]) {
   for (std::size_t odd = 0; odd < 2; ++odd) {
     if constexpr (std::is_same_v<Value, float>) {
-      if (w.machine().options().exact_tensor) {
-        Significands<Rows<float>> sa;
-        Significands<Columns<float>> sb;
-        split(a, depth, least_exponent(p.a), sa);
-        split(b[odd], depth, least_exponent(p.b), sb);
-        multiply_exact(a, b[odd], sa, sb, depth, {.half = p.d == Type::f16}, d[odd]);
-      } else {
-        multiply_fast(a, b[odd], depth, d[odd]);
-      }
+      multiply_once(a, b[odd], p.a, p.b, depth, w.machine().options().exact_tensor,
+                    {.half = p.d == Type::f16, .least_c = least_exponent(p.c)}, d[odd]);
     } else if constexpr (std::is_same_v<Value, double>) {
       multiply_double(a, b[odd], depth, d[odd]);
     } else {
