@@ -52,7 +52,7 @@ void RaceCheck::touch(const Accessor& who, Mask lanes, Space space, std::uint64_
       if (access != Access::read) page.set_written(at, count);
     }
     if ((checks_ & (bit(Check::race) | bit(Check::nc))) != 0) {
-      const auto unit = static_cast<std::uint32_t>(std::min(4, std::countr_zero(at | count)));
+      const auto unit = static_cast<std::uint32_t>(std::countr_zero(at | count | 16));
       if (unit < page.shift) page.refine(unit, shadow_.chains());
       Cell* const cells = page.cells();
       for (std::uint32_t c = at >> page.shift; c <= (at + count - 1) >> page.shift; ++c) touch_cell(who, lanes, cells[c], b);
@@ -229,17 +229,18 @@ void RaceCheck::read_into(const Accessor& who, Mask lanes, Cell& cell, Space spa
     cell.read = {};
   }
   const Reader reader{mine.of_lane(0), lanes, who.site};
-  const bool kept = chains.any(cell.readers, [&](Reader& r) {
-    if (r.stamp == reader.stamp) {
-      r.lanes |= lanes;
-      return true;
-    }
+  const bool there = chains.any(cell.readers, [&](Reader& r) {
+    if (r.stamp == reader.stamp) r.lanes |= lanes;
+    return r.stamp == reader.stamp;
+  });
+  if (there) return;
+  const bool replaced = chains.any(cell.readers, [&](Reader& r) {
     const bool same = r.stamp.agent() == who.agent && (r.lanes & ~lanes) == 0 && r.stamp.has(Stamp::coherent_not) != coherent;
     if (!same && !over(r.stamp)) return false;
     r = reader;
     return true;
   });
-  if (!kept && chains.size(cell.readers) < most_readers(space)) chains.push(cell.readers, reader);
+  if (!replaced && chains.size(cell.readers) < most_readers(space)) chains.push(cell.readers, reader);
 }
 
 }  // namespace triptych::emulator

@@ -69,6 +69,7 @@ class RaceCheck {
   /// Whether `lanes` of a warp come after the access, and nothing else is to be said about it.
   static bool plainly_after(const Accessor& who, Mask lanes, Stamp other) {
     if (who.clock == nullptr || ((who.kind | (other.bits() >> 1)) & Stamp::coherent_not) != 0) return false;
+    if (who.clock->all_know(other.agent(), other.epoch())) return true;
     for (Mask left = lanes; left != 0; left &= left - 1) {
       const int l = std::countr_zero(left);
       if (!(other.agent() == who.agent && other.lane() == l) && !who.knows(l, other)) return false;

@@ -137,12 +137,10 @@ void Watcher::access(const AccessEvent& e) {
   }
   for (Mask left = e.lanes; left != 0;) {
     const int l = std::countr_zero(left);
-    // Neighbours that touch the same bytes are taken together.
-    Mask same = Mask{1} << l;
-    while (l + std::popcount(same) < warp_size && (left >> (l + std::popcount(same)) & 1) != 0 &&
-           e.hosts[l + std::popcount(same)] == e.hosts[l]) {
-      same |= Mask{1} << (l + std::popcount(same));
-    }
+    // Lanes that touch the same bytes are taken together.
+    Mask same = 0;
+    for (int k = 0; k < warp_size; ++k) same |= static_cast<Mask>(e.hosts[k] == e.hosts[l]) << k;
+    same &= left;
     left &= ~same;
     races_.touch(who, same, e.space, reinterpret_cast<std::uint64_t>(e.hosts[l]), e.addresses[l], e.bytes, e.access);
   }

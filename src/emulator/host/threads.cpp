@@ -1,6 +1,12 @@
 #include "emulator/host/threads.h"
 
 namespace triptych::emulator {
+namespace {
+
+/// How often a thread looks before it sleeps: rounds follow each other within microseconds, and waking takes as long.
+constexpr int turns = 2000;
+
+}  // namespace
 
 HostThreads::HostThreads(int count) {
   for (int t = 1; t < count; ++t) threads_.emplace_back([this] { work(); });
@@ -31,6 +37,11 @@ void HostThreads::run(int count, const std::function<void(int)>& body) {
   begin_.notify_all();
   help();
   std::unique_lock lock(mutex_);
+  for (int turn = 0; turn < turns && busy_ != 0; ++turn) {
+    lock.unlock();
+    std::this_thread::yield();
+    lock.lock();
+  }
   end_.wait(lock, [&] { return busy_ == 0; });
 }
 
@@ -38,6 +49,11 @@ void HostThreads::work() {
   std::uint64_t seen = 0;
   std::unique_lock lock(mutex_);
   for (;;) {
+    for (int turn = 0; turn < turns && round_ == seen && !stop_; ++turn) {
+      lock.unlock();
+      std::this_thread::yield();
+      lock.lock();
+    }
     begin_.wait(lock, [&] { return stop_ || round_ != seen; });
     if (stop_) return;
     seen = round_;
