@@ -130,6 +130,28 @@ void multiply_fast(const Rows<float>& a, const Strip& b, int depth, float* d) {
   }
   std::memcpy(d, sum, sizeof sum);
 }
+void multiply_fast(const Rows<float>& a, const std::array<Columns<float>, 2>& b, int depth, float* even, float* odd) {
+  // Twice as many sums that do not wait for each other, and A's rows are loaded once for both.
+  Floats sum[2][parts], x, y[2];
+  for (int p = 0; p < parts; ++p) {
+    std::memcpy(&sum[0][p], even + 8 * p, sizeof x);
+    std::memcpy(&sum[1][p], odd + 8 * p, sizeof x);
+  }
+  for (int k = 0; k < depth; ++k) {
+    std::memcpy(&y[0], b[0].at[k], sizeof y[0]);
+    std::memcpy(&y[1], b[1].at[k], sizeof y[1]);
+    for (int p = 0; p < parts; ++p) {
+      std::memcpy(&x, a.at[k] + 8 * p, sizeof x);
+      sum[0][p] += x * y[0];
+      sum[1][p] += x * y[1];
+    }
+  }
+  for (int p = 0; p < parts; ++p) {
+    std::memcpy(even + 8 * p, &sum[0][p], sizeof x);
+    std::memcpy(odd + 8 * p, &sum[1][p], sizeof x);
+  }
+}
+
 template void multiply_fast(const Rows<float>&, const Columns<float>&, int, float*);
 template void multiply_fast(const Rows<float>&, const Rows<float>&, int, float*);
 

@@ -16,6 +16,7 @@
 /// one for the odd ones.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "emulator/machine/instr.h"
@@ -66,6 +67,8 @@ struct TensorNumerics {
 /// d[l] = Σ_k a[k][l] · b[k][l % width] + d[l], k below `depth`, in f32.
 template <class Strip>
 void multiply_fast(const Rows<float>& a, const Strip& b, int depth, float* d);
+/// The same of both columns at once.
+void multiply_fast(const Rows<float>& a, const std::array<Columns<float>, 2>& b, int depth, float* even, float* odd);
 
 /// A format's least exponent of normal numbers decides what subnormal ones look like.
 int least_exponent(Type type);

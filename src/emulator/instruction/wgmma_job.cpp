@@ -110,6 +110,17 @@ void execute_floats(const WgmmaJob& job) {
     unpack_b(job, block, b);
     for (std::size_t s = 0; s < 2 && job.exact && !p.sparse; ++s) split(b[s], depth, least_exponent(p.b), sb[s]);
     for (std::size_t s = 0; s < 8; ++s) {
+      if (!job.exact && !p.sparse && !p.half) {
+        const std::size_t first = static_cast<std::size_t>(block) * 2 + s % 2;
+        auto* even = reinterpret_cast<float*>(job.rows[s / 2][2 * first]);
+        auto* odd = reinterpret_cast<float*>(job.rows[s / 2][2 * first + 1]);
+        if (!job.adds) {
+          std::memset(even, 0, warp_size * sizeof *even);
+          std::memset(odd, 0, warp_size * sizeof *odd);
+        }
+        multiply_fast(a[s], b, depth, even, odd);
+        continue;
+      }
       each_register<float>(job, s, block, [&](std::size_t odd, float* d) {
         if (p.sparse) {
           select(b[odd], job.places[s], depth, met);

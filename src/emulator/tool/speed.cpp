@@ -89,7 +89,7 @@ double rate(int rounds, const std::string& text, const Way& way) {
 
 /// FLOP/s of the loop of wgmma, by one warpgroup.
 double tensor_rate(int rounds, bool exact) {
-  constexpr double flops = 2.0 * 64 * 256 * 16 * 4 * 20;
+  constexpr double flops = 2.0 * 64 * 256 * 16 * 4 * 200;
   const std::string text = speed_kernel::wgmma();
   return over(rounds, [&] { return flops / launch(text, {.ctas = 1, .threads = 128, .exact = exact}).seconds; });
 }

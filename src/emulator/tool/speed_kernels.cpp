@@ -56,7 +56,7 @@ std::string wgmma() {
     body += "  wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 {" + accumulators + "}, da, db, 1, 1, 1, 0, 0;\n";
   }
   body += "  wgmma.commit_group.sync.aligned;\n  wgmma.wait_group.sync.aligned 0;\n";
-  return loop(20, R"(  .reg .u32 x, t, n;
+  return loop(200, R"(  .reg .u32 x, t, n;
   .reg .u64 da, db;
   .reg .pred p;
   .reg .f32 d<128>;
