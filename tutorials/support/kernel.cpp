@@ -62,15 +62,16 @@ std::string without_addresses(const std::string& report) {
 std::string first_wrong(const emulator::Verdict& v) {
   if (!v.fault.empty()) {
     // What happened, and of a deadlock who waits first.
-    static const std::regex line_end("\n +");
-    const std::string joined = std::regex_replace(without_addresses(v.fault), line_end, "; ");
-    const std::size_t first = joined.find("; ");
-    return joined.substr(0, std::min(joined.find('\n'), joined.find("; ", first + 1)));
+    const std::string report = without_addresses(v.fault);
+    const std::size_t first = report.find("\n  ");
+    if (first == report.npos) return report.substr(0, report.find('\n'));
+    const std::size_t next = report.find('\n', first + 1);
+    return report.substr(0, first) + ": " + report.substr(first + 3, next - first - 3);
   }
   if (!v.mismatches.empty()) {
     const emulator::Mismatch& m = v.mismatches[0];
-    return fmt::format("{}[{}] is {}, wanted {}; {}", m.name, m.first, m.got, m.want,
-                       m.writer.empty() ? "nobody wrote it" : "last written by " + m.writer);
+    return fmt::format("{}[{}] is {}, wanted {}, {}", m.name, m.first, m.got, m.want,
+                       m.writer.empty() ? "which nobody wrote" : "last written by " + m.writer);
   }
   return without_addresses(v.findings.empty() ? v.difference : v.findings[0].text);
 }
