@@ -15,7 +15,6 @@ namespace {
 using namespace triptych;
 using namespace triptych::tutorial;
 
-// [observer]
 struct Issued {
   std::size_t line;  ///< of the file, from 1
   emulator::Mask lanes;
@@ -30,7 +29,6 @@ class Issues : public emulator::Observer {
     if (at != nullptr) all.push_back({at->at.line, warp.exec()});
   }
 };
-// [/observer]
 
 constexpr double left = 60, top = 64, cell_height = 11, width = 960;
 

@@ -1,6 +1,7 @@
 // The chapter's kernels, and the lines of them that can be broken.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
