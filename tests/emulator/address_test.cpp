@@ -49,6 +49,25 @@ TEST(Address, GenericAddressesReachTheVariable) {
   }
 }
 
+TEST(Address, OneLoadFromSeveralSpaces) {
+  // Lane l reads of space l mod 3: each space finds its lanes' bytes and leaves the others' alone.
+  Program program(kernel(R"(
+    .shared .align 8 .u64 words[32];
+    mov.u32 w, %tid.x; rem.u32 v, w, 3; mul.wide.u32 z, w, 8; add.u64 a, a, z;
+    mov.u64 x, 33; mov.u64 y, words; add.u64 y, y, z; st.shared.u64 [y], x;
+    cvta.shared.u64 y, y;
+    mov.u64 x, in_global; cvta.global.u64 x, x;
+    setp.eq.u32 p, v, 1; selp.u64 x, y, x, p;
+    mov.u64 y, in_local+8; cvta.local.u64 y, y;
+    setp.eq.u32 p, v, 2; selp.u64 x, y, x, p;
+    ld.u64 y, [x]; st.global.u64 [a], y;
+)"));
+  const U64 out = program.buffer(std::vector<U64>(warp_size));
+  ASSERT_EQ(program.run("k", {out, 55}), "");
+  const std::vector<U64> found = program.read<U64>(out, warp_size), values = {11, 33, 44};
+  for (std::size_t l = 0; l < warp_size; ++l) EXPECT_EQ(found[l], values[l % 3]) << l;
+}
+
 TEST(Address, Words) {
   for (const auto& [space, variable] : variables) {
     const std::string body = "mov.u32 w, 1234;\ncvta." + space + ".u32 v, w;\ncvta.to." + space + ".u32 v, v;\nst.global.u32 [a], v;\n";

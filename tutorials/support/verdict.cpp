@@ -48,6 +48,11 @@ void Verdict::close(std::string_view name, const Shape& shape, std::span<const d
 }
 
 int judge(int argc, char** argv, int count, const std::function<void(int, Verdict&)>& judge_case) {
+  return judge(std::filesystem::proximate(argv[0]).string(), argc, argv, count, judge_case);
+}
+
+int judge(const std::string& program, int argc, char** argv, int count,
+          const std::function<void(int, Verdict&)>& judge_case) {
   int first = 0, end = count;
   if (argc > 1) {
     char* rest = nullptr;
@@ -64,7 +69,7 @@ int judge(int argc, char** argv, int count, const std::function<void(int, Verdic
     judge_case(i, verdict);
     if (verdict.right()) continue;
     fmt::print("wrong: {}\ncase:  {}\nagain: {} {}\n", verdict.wrong(), verdict.description(),
-               std::filesystem::proximate(argv[0]).string(), i);
+               program, i);
     return 1;
   }
   fmt::print("right: {} {}\n", end - first, end - first == 1 ? "case" : "cases");

@@ -46,5 +46,8 @@ class Verdict {
 /// Returns the exit code: 0 if all are right, 1 if one is wrong, 2 for a command line that makes no
 /// sense.
 int judge(int argc, char** argv, int count, const std::function<void(int, Verdict&)>& judge_case);
+/// The same for a program whose command line up to the case is `program`; argv[1] is the case.
+int judge(const std::string& program, int argc, char** argv, int count,
+          const std::function<void(int, Verdict&)>& judge_case);
 
 }  // namespace triptych::tutorial

@@ -210,7 +210,10 @@ void Warp::resolve(Space space, const Lanes<std::uint64_t>& addresses, std::uint
       lanes |= static_cast<Mask>((exec_ >> l & 1) != 0 && window::of(addresses[l]) == base) << l;
       offsets[l] = base == 0 ? addresses[l] : addresses[l] & ~(std::uint64_t{0xF} << 60);
     }
-    if (lanes != 0) in_space(where, offsets, lanes);
+    if (lanes == 0) continue;
+    const Lanes<std::uint8_t*> others = to;
+    in_space(where, offsets, lanes);
+    for (int l = 0; l < warp_size; ++l) to[l] = (lanes >> l & 1) != 0 ? to[l] : others[l];   // a fast way writes all lanes
   }
   for (int l = 0; l < warp_size; ++l) {
     if ((exec_ >> l & 1) != 0 && window::of(addresses[l]) > window::param) {
