@@ -84,6 +84,8 @@ void add_run_options(CLI::App& c, PtxArguments& a, const char* checks) {
   c.add_option("--devices", r.devices, "devices; the kernel runs on the first")
       ->capture_default_str()
       ->check(CLI::Range(1, 16));
+  c.add_option("--limit", r.limit, "instructions of warps after which a kernel is given up; 0: never")
+      ->capture_default_str();
   c.add_flag("--exact", r.exact, "tensor cores add as Hopper's are modelled to, bit by bit");
   c.add_option("--check", a.checks, "all, none, or some of " + check_names())
       ->capture_default_str();

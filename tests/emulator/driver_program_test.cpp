@@ -45,6 +45,11 @@ class DriverProgram : public ::testing::Test {
   }
   std::string run(const std::string& command) const { return output_of("LD_LIBRARY_PATH=" TRIPTYCH_EMULATOR " " + (folder_ / command).string()); }
 
+  void expect_silent(const std::string& program, const std::string& printed) const {
+    ASSERT_EQ(build(program + ".cu", program, "-cudart shared -gencode arch=compute_90,code=compute_90"), "");
+    EXPECT_EQ(output_of("TRIPTYCH_CHECK=all LD_LIBRARY_PATH=" TRIPTYCH_EMULATOR " " + (folder_ / program).string()), printed);
+  }
+
   TemporaryFolder folder_;
 };
 
@@ -68,6 +73,12 @@ TEST_F(DriverProgram, OfTheRuntimeApi) {
   EXPECT_NE(printed.find("triptych: module:"), std::string::npos) << "the report of the fault\n" << printed;
   EXPECT_EQ(printed.find("exit"), std::string::npos) << printed;
 }
+
+/// Code that was not written for this device, with all checkers watching it: what it gives is compared with the
+/// processor's, and there is nothing to find.
+TEST_F(DriverProgram, OfCooperativeGroupsAndLibcudacxx) { expect_silent("groups", "tiles\ngrids\nbarriers\npipelines\natomics\n"); }
+TEST_F(DriverProgram, OfCub) { expect_silent("primitives", "warps\nblocks\n"); }
+TEST_F(DriverProgram, OfTensorCoresAndGenerators) { expect_silent("tensor_cores", "wmma\nFP8\ncuRAND\n"); }
 
 TEST_F(DriverProgram, WithMachineCodeOnlyIsRefusedInOneLine) {
   ASSERT_EQ(build("runtime.cu", "machine", "-cudart shared -gencode arch=compute_90,code=sm_90"), "");

@@ -83,6 +83,19 @@ TEST(Warp, ShufflesAmongSomeLanes) {
   EXPECT_EQ(from_words("shfl.sync.idx.b32 %v, %u0, 2, 31, 0x9E3779B5;\n", in, some_lanes), for_threads(32, [&](std::uint32_t i) { return (some_lanes >> i & 1) != 0 ? in[2] : 0; }));
 }
 
+/// Halves of a warp that execute one instruction, each with its own mask: tiles of cooperative groups.
+TEST(Warp, LanesWithMasksOfTheirOwnTakeTurns) {
+  const Words in = random_words(4);
+  const std::string own = "setp.lt.u32 p, %i, 16;\nselp.b32 %u1, 0x0000ffff, 0xffff0000, p;\n";
+  EXPECT_EQ(from_words(own + "redux.sync.xor.b32 %v, %u0, %u1;\n", in), for_threads(32, [&](std::uint32_t i) {
+              std::uint32_t all = 0;
+              for (std::uint32_t k = 0; k < 16; ++k) all ^= in[i / 16 * 16 + k];
+              return all;
+            }));
+  EXPECT_EQ(from_words(own + "bar.warp.sync %u1;\nshfl.sync.down.b32 %v, %u0, 1, 0x100f, %u1;\n", in),
+            for_threads(32, [&](std::uint32_t i) { return in[i % 16 == 15 ? i : i + 1]; }));
+}
+
 /// What reading a lane that does not take part gives is undefined, and observers hear of it.
 TEST(Warp, UndefinedReadsAreReported) {
   class Listener : public Witness {

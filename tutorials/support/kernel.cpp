@@ -34,6 +34,7 @@ void judge_case(const std::string& file, const KernelCase& c, Verdict& verdict) 
 emulator::RunRequest request_of(const KernelCase& c) {
   emulator::RunRequest request;
   request.arguments = c.arguments;
+  request.limit = 10'000'000;   // a learner's loop may have no end
   request.grid = emulator::parse_extent(c.grid, "grid");
   request.block = emulator::parse_extent(c.block, "block");
   return request;

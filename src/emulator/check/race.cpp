@@ -42,6 +42,14 @@ std::string RaceCheck::describe(const Accessor& who, Mask lanes, const Bytes& b)
 
 void RaceCheck::touch(const Accessor& who, Mask lanes, Space space, std::uint64_t host, std::uint64_t offset,
                       std::uint32_t bytes, Access access) {
+  // Mostly it is one aligned access of a few bytes, to one granule that was written before.
+  if (const auto at = static_cast<std::uint32_t>(host % ShadowPage::bytes); bytes <= 16 && std::has_single_bit(bytes) && at % bytes == 0) {
+    ShadowPage& page = shadow_.page(host);
+    if (bytes == 1u << page.shift && access == Access::read && (!page.tracked || page.is_written(at, bytes)) &&
+        (checks_ & (bit(Check::race) | bit(Check::nc))) != 0) {
+      return touch_cell(who, lanes, page.cells()[at >> page.shift], {space, offset, bytes, access});
+    }
+  }
   while (bytes > 0) {
     const auto at = static_cast<std::uint32_t>(host % ShadowPage::bytes);
     const std::uint32_t count = std::min(bytes, ShadowPage::bytes - at);

@@ -121,6 +121,11 @@ class ShadowPage {
   void clear_written(std::uint32_t offset, std::uint32_t count) { mark(offset, count, false); }
   /// Forgets the accesses to a range.
   void forget_range(std::uint32_t offset, std::uint32_t count, ReaderChains& chains);
+  /// Whether all of a range that lies within 64 aligned bytes was written.
+  bool is_written(std::uint32_t offset, std::uint32_t count) const {
+    const std::uint64_t wanted = (count == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1) << offset % 64;
+    return (written_[offset / 64] & wanted) == wanted;
+  }
   /// Offset of the first byte of the range that was not written; `offset + count` if there is none.
   std::uint32_t first_unwritten(std::uint32_t offset, std::uint32_t count) const;
 

@@ -135,7 +135,8 @@ Run choose(Choice& c) {
 /// The lanes of the mask wait for each other.
 void warp_sync(Warp& w, const Instr& i) {
   const auto* members = w.in<std::uint32_t>(i.op[0]);
-  const Mask wanted = members[std::countr_zero(w.exec())] & w.alive();
+  const Mask first = members[std::countr_zero(w.exec())], wanted = first & w.alive();
+  w.only(lanes_where([&](int l) { return members[l] == first; }));
   if ((w.exec() & ~lanes_where([&](int l) { return (members[l] >> l & 1) != 0; })) != 0) {
     throw KernelFault{FaultKind::protocol, "a lane executes bar.warp.sync with a mask that it is not in"};
   }

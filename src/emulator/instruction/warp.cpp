@@ -9,10 +9,12 @@
 namespace triptych::emulator {
 namespace {
 
-/// The mask that the first lane gives; the others' must hold them too. False while lanes are missing.
+/// The mask that the first lane gives; lanes that give another take their turn later. False while lanes are
+/// missing.
 bool members(Warp& w, Slot slot, Mask& mask) {
   const auto* masks = w.in<std::uint32_t>(slot);
   mask = masks[std::countr_zero(w.exec())];
+  w.only(lanes_where([&](int l) { return masks[l] == mask; }));
   if (const Mask outside = w.exec() & ~lanes_where([&](int l) { return (masks[l] >> l & 1) != 0; }); outside != 0) {
     throw KernelFault{FaultKind::protocol, "a lane executes it with a membermask that it is not in", outside};
   }

@@ -191,11 +191,15 @@ std::uint32_t Warp::run_split(std::uint32_t budget) {
       continue;
     }
     splits_[current_].pc = pc;
-    again_ = jumped_ = false;
+    again_ = jumped_ = parted_ = false;
     i.run(*this, i);
     if (again_) {
       --count;
       lanes -= static_cast<std::uint64_t>(std::popcount(exec));
+      return leave(~0u);
+    }
+    if (parted_) {
+      move(splits_[current_], pc + 1);
       return leave(~0u);
     }
     if (jumped_) return leave(~0u);

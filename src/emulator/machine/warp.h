@@ -183,6 +183,9 @@ class Warp {
   /// The instruction has not happened: it is tried again when the wait is over. ticket() tells the
   /// attempts apart.
   void suspend(const Wait& wait);
+  /// The lanes of exec() outside `lanes` execute the instruction at hand later, by themselves. For instructions
+  /// that are `control`; before anything has happened.
+  void only(Mask lanes);
   /// True when all lanes of `wanted` that have not exited execute this instruction together; else suspends
   /// it until they do. `anywhere`: it is enough that each of them waits in such an instruction.
   /// Call it first in a handler, before anything has happened.
@@ -262,6 +265,7 @@ class Warp {
   std::size_t current_ = 0;                 ///< the split that runs
   std::vector<Split> splits_;
   bool again_ = false;                      ///< the instruction at hand has to be tried again
+  bool parted_ = false;                     ///< some lanes will execute it later
   bool jumped_ = false;                     ///< the splits changed: choose again
   std::unique_ptr<std::uint8_t[]> specials_;
   std::vector<std::uint8_t> local_;         ///< of lane l: bytes [l · capacity, (l + 1) · capacity)

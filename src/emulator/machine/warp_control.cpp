@@ -161,6 +161,17 @@ void Warp::suspend(const Wait& wait) {
   if (observer_ != nullptr) observer_->waits(*this, splits_[current_]);
 }
 
+void Warp::only(Mask lanes) {
+  Split rest{.frame = splits_[current_].frame, .pc = 0, .lanes = exec_ & ~lanes};
+  if (rest.lanes == 0) return;
+  splits_[current_].lanes &= ~rest.lanes;
+  move(rest, pc_);
+  active_ &= ~rest.lanes;
+  exec_ &= lanes;
+  splits_.push_back(std::move(rest));
+  parted_ = true;
+}
+
 bool Warp::gather(Mask wanted, bool anywhere) {
   wanted &= alive_;
   if ((exec_ & wanted) == wanted) return true;

@@ -19,6 +19,7 @@ MachineOptions options_of(const RunRequest& request) {
   for (DeviceLimits& device : options.devices) device.sms = request.sms;
   options.seed = request.seed;
   options.exact_tensor = request.exact;
+  options.instruction_limit = request.limit;
   return options;
 }
 

@@ -26,6 +26,7 @@ struct RunRequest {
   std::uint64_t seed = 0;       ///< of the schedule
   std::uint64_t data_seed = 1;  ///< of random fills
   int sms = 132, devices = 1;
+  std::uint64_t limit = 0;               ///< instructions of warps after which it is given up; 0: never
   bool exact = false;  ///< tensor cores add as Hopper's are modelled to
   Checks checks = all_checks;
   bool keep_registers = false;  ///< each register has a row of its own: for the debugger

@@ -1,27 +1,8 @@
 // A program of the Runtime API that knows nothing of any software device. It prints a line for each thing that came
 // out right, and stops at the first that did not.
 #include <cooperative_groups.h>
-#include <cuda_runtime.h>
 
-#include <cstdio>
-#include <cstdlib>
-#include <vector>
-
-#define CHECK(call)                                                                               \
-  do {                                                                                            \
-    const cudaError_t code = (call);                                                              \
-    if (code != cudaSuccess) {                                                                    \
-      std::printf("line %d: %s: %s\n", __LINE__, cudaGetErrorName(code), cudaGetErrorString(code));\
-      std::exit(1);                                                                               \
-    }                                                                                             \
-  } while (0)
-#define WANT(condition)                                                                           \
-  do {                                                                                            \
-    if (!(condition)) {                                                                           \
-      std::printf("line %d: not %s\n", __LINE__, #condition);                                     \
-      std::exit(1);                                                                               \
-    }                                                                                             \
-  } while (0)
+#include "want.h"
 
 __device__ int table[4] = {1, 2, 3, 4};
 __constant__ int scale = 3;
