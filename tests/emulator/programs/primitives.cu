@@ -11,7 +11,7 @@
 
 #include "want.h"
 
-constexpr int threads = 128, items = 4, all = threads * items;
+constexpr int threads = 128, items = 4, total_items = threads * items;
 
 __global__ void warps(const unsigned* from, unsigned* sums, unsigned* scans) {
   using Reduce = cub::WarpReduce<unsigned>;
@@ -62,8 +62,8 @@ __global__ void blocks(const unsigned* from, unsigned* sum, unsigned* scans, uns
 }
 
 int main() {
-  std::vector<unsigned> in = random_words(all);
-  Buffer<unsigned> from(in), sums(threads / 32), scans(all), sum(1), sorted(all), counts(256);
+  std::vector<unsigned> in = random_words(total_items);
+  Buffer<unsigned> from(in), sums(threads / 32), scans(total_items), sum(1), sorted(total_items), counts(256);
   warps<<<1, threads>>>(from, sums, scans);
   auto s = sums.get(), c = scans.get();
   for (int w = 0; w < threads / 32; ++w) {
@@ -80,7 +80,7 @@ int main() {
   c = scans.get();
   unsigned before = 0;
   std::vector<unsigned> expected(256);
-  for (int i = 0; i < all; ++i) {
+  for (int i = 0; i < total_items; ++i) {
     WANT(c[i] == before);
     before += in[i];
     ++expected[in[i] & 255];
