@@ -78,6 +78,7 @@ TEST_F(DriverProgram, OfTheRuntimeApi) {
 /// processor's, and there is nothing to find.
 TEST_F(DriverProgram, OfCooperativeGroupsAndLibcudacxx) { expect_silent("groups", "tiles\ngrids\nbarriers\npipelines\natomics\n"); }
 TEST_F(DriverProgram, OfCub) { expect_silent("primitives", "warps\nblocks\n"); }
+TEST_F(DriverProgram, OfCubOnTheWholeDevice) { expect_silent("whole_device", "sums\nsorts\n"); }
 TEST_F(DriverProgram, OfTensorCoresAndGenerators) { expect_silent("tensor_cores", "wmma\nFP8\ncuRAND\n"); }
 
 TEST_F(DriverProgram, WithMachineCodeOnlyIsRefusedInOneLine) {
