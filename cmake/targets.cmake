@@ -28,6 +28,13 @@ function(triptych_sanitize_less target)
   endif()
 endfunction()
 
+# Not optimised under the sanitizers, but for fuzzing: little time is spent in it, and it is compiled sooner.
+function(triptych_sanitize_slowly target)
+  if(TRIPTYCH_SANITIZE AND NOT TRIPTYCH_SANITIZE MATCHES "fuzzer")
+    target_compile_options(${target} PRIVATE -O0)
+  endif()
+endfunction()
+
 # Everything of ours may use these two, and nothing that we install shows them.
 function(triptych_common_libraries target)
   target_link_libraries(${target} PRIVATE
@@ -49,10 +56,11 @@ function(triptych_on_demand target)
   endif()
 endfunction()
 
-# triptych_folder(name LINK targets... [PRIVATE targets...] [KERNELS cuda|ptx] [PRECOMPILE headers...])
-# The static library triptych_<name> of src/<name>/*.cpp; an interface library while there are none.
+# triptych_folder(name [HOT] LINK targets... [PRIVATE targets...] [KERNELS cuda|ptx] [PRECOMPILE headers...])
+# The static library triptych_<name> of src/<name>/*.cpp; an interface library while there are none. HOT: tests
+# spend their time in it, so it is optimised under the sanitizers too.
 function(triptych_folder name)
-  cmake_parse_arguments(arg "" "KERNELS" "LINK;PRIVATE;PRECOMPILE" ${ARGN})
+  cmake_parse_arguments(arg "HOT" "KERNELS" "LINK;PRIVATE;PRECOMPILE" ${ARGN})
   string(REPLACE "/" "_" target triptych_${name})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
@@ -69,6 +77,9 @@ function(triptych_folder name)
     target_compile_features(${target} PUBLIC cxx_std_20)
     target_link_libraries(${target} PUBLIC ${arg_LINK} PRIVATE ${arg_PRIVATE})
     triptych_compile_flags(${target})
+    if(NOT arg_HOT)
+      triptych_sanitize_slowly(${target})
+    endif()
     triptych_common_libraries(${target})
     triptych_precompile(${target} <fmt/format.h> <algorithm> <filesystem> <functional> <map> <memory>
                                   <span> <string> <vector> ${arg_PRECOMPILE})
@@ -123,6 +134,7 @@ function(triptych_emulator_library name version folder)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(${target} PRIVATE ${arg_LINK})
   triptych_compile_flags(${target})
+  triptych_sanitize_slowly(${target})
   set_target_properties(${target} PROPERTIES
     OUTPUT_NAME ${name} VERSION ${version} SOVERSION ${version} CXX_VISIBILITY_PRESET hidden
     LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/emulator

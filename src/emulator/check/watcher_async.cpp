@@ -66,7 +66,7 @@ void Watcher::async_issued(Warp& warp, const Instr& instr, AsyncKind kind, std::
   w.kind = kind;
   w.info = s.info;
   w.site = actors_.site(warp, instr);
-  w.lane = std::countr_zero(lanes);
+  w.lane = lanes == 0 ? 0 : std::countr_zero(lanes);   // a warp may have exited before the last of its group issued
   if (role_of(instr) == Role::reduction) {
     w.write = Access::atomic;
     w.kind_bits |= Stamp::strong;
