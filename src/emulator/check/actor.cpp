@@ -29,7 +29,7 @@ bool Actors::launch_ends(const Launch& launch) {
 }
 
 Agent Actors::add(ActorInfo info) {
-  infos_.push_back(info);
+  if (!full()) infos_.push_back(info);
   return static_cast<Agent>(infos_.size() - 1) * WarpClock::engines;
 }
 

@@ -40,8 +40,10 @@ class Actors {
   bool launch_ends(const Launch& launch);
   void clear();
 
-  /// The first agent of a new warp or mbarrier.
+  /// The first agent of a new warp or mbarrier. When their numbers are used up, which takes three million of
+  /// them while something runs, it is full(): who is who cannot be told any more.
   Agent add(ActorInfo info);
+  bool full() const { return infos_.size() >= most; }
   ActorInfo of(Warp& warp);
   const ActorInfo& info(Agent agent) const { return infos_[agent / WarpClock::engines]; }
   /// Whether everything of `one` ended before `other`'s kernel began.
@@ -68,6 +70,7 @@ class Actors {
   std::string who(const ActorInfo& info, Mask lanes) const;
 
  private:
+  static constexpr std::size_t most = (std::size_t{1} << 24) / WarpClock::engines - 1;   // Stamp has 24 bits
   std::vector<ActorInfo> infos_;
   std::vector<LaunchSpan> spans_;
   std::map<const Launch*, std::uint32_t> running_;

@@ -112,7 +112,7 @@ void Watcher::find_at(Check check, Warp& warp, Mask lanes, const std::string& wh
 void Watcher::undefined(Warp& warp, Mask lanes, const std::string& what) { find_at(Check::undefined, warp, lanes, what); }
 
 void Watcher::access(const AccessEvent& e) {
-  if (e.space != Space::global && e.space != Space::shared) return;
+  if ((e.space != Space::global && e.space != Space::shared) || actors_.full()) return;
   if (e.semantics.proxy == Proxy::async) return;   // it touches memory later
   WarpState& s = state(e.warp);
   if (mbarriers_.any() && e.space == Space::shared && on_mbarriers(e, s)) return;

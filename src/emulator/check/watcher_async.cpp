@@ -98,7 +98,7 @@ void Watcher::async_issued(Warp& warp, const Instr& instr, AsyncKind kind, std::
 
 void Watcher::async_touches(std::uint64_t token, const AsyncRange& range) {
   const auto at = works_.find(token);
-  if (at == works_.end() || range.bytes == 0) return;
+  if (at == works_.end() || range.bytes == 0 || actors_.full()) return;
   const Work& w = at->second;
   if (mbarriers_.any() && range.written && range.space == Space::shared && mbarriers_.overlapping(range.host, range.bytes) != nullptr) {
     find(Check::barrier, w.site, 0, "an asynchronous copy writes over an mbarrier " + actors_.who(w.info, 0));
