@@ -36,12 +36,8 @@ void HostThreads::run(int count, const std::function<void(int)>& body) {
   }
   begin_.notify_all();
   help();
+  for (int turn = 0; turn < turns && busy_ != 0; ++turn) std::this_thread::yield();
   std::unique_lock lock(mutex_);
-  for (int turn = 0; turn < turns && busy_ != 0; ++turn) {
-    lock.unlock();
-    std::this_thread::yield();
-    lock.lock();
-  }
   end_.wait(lock, [&] { return busy_ == 0; });
 }
 
@@ -49,11 +45,9 @@ void HostThreads::work() {
   std::uint64_t seen = 0;
   std::unique_lock lock(mutex_);
   for (;;) {
-    for (int turn = 0; turn < turns && round_ == seen && !stop_; ++turn) {
-      lock.unlock();
-      std::this_thread::yield();
-      lock.lock();
-    }
+    lock.unlock();
+    for (int turn = 0; turn < turns && round_ == seen && !stop_; ++turn) std::this_thread::yield();
+    lock.lock();
     begin_.wait(lock, [&] { return stop_ || round_ != seen; });
     if (stop_) return;
     seen = round_;

@@ -30,10 +30,11 @@ class HostThreads {
   std::mutex mutex_;
   std::condition_variable begin_, end_;
   const std::function<void(int)>* body_ = nullptr;
-  int count_ = 0, busy_ = 0;
-  std::uint64_t round_ = 0;
+  int count_ = 0;
+  std::atomic<int> busy_{0};
+  std::atomic<std::uint64_t> round_{0};
   std::atomic<int> next_{0};
-  bool stop_ = false;
+  std::atomic<bool> stop_{false};
   std::vector<std::thread> threads_;
 };
 
