@@ -3,19 +3,9 @@
 
 #include "emulator/machine/machine.h"
 #include "emulator/machine/observer.h"
+#include "emulator/machine/random.h"
 
 namespace triptych::emulator {
-namespace {
-
-std::uint64_t next_random(std::uint64_t& state) {
-  state += 0x9E3779B97F4A7C15u;
-  std::uint64_t z = state;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-  return z ^ (z >> 31);
-}
-
-}  // namespace
 
 Sm::Sm(Machine& machine, int device, int index)
     : machine_(machine), device_(device), index_(index),

@@ -4,21 +4,13 @@
 
 #include <algorithm>
 
+#include "emulator/machine/random.h"
 #include "emulator/tool/error.h"
 #include "emulator/tool/source.h"
 #include "emulator/tool/value.h"
 
 namespace triptych::emulator {
 namespace {
-
-/// SplitMix64.
-std::uint64_t next_random(std::uint64_t& state) {
-  state += 0x9E3779B97F4A7C15u;
-  std::uint64_t z = state;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-  return z ^ (z >> 31);
-}
 
 double number_at(std::string_view text, std::string_view where) {
   std::uint8_t bytes[8];
